@@ -1,0 +1,35 @@
+# The two commands of the README: `make demo` and `make test`. Each makes .venv on its first run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: venv demo test test-slow lint format bench clean
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/make_venv.sh
+	PYTHON=$(PYTHON) bash scripts/make_venv.sh $(VENV)
+	@touch $@
+
+demo: venv
+	bash scripts/demo.sh $(BIN)/dlcluster
+
+lint: venv
+	bash scripts/lint.sh $(BIN)
+
+format: venv
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+test: lint
+	$(PYTEST) -m "not slow" -n 2 --dist loadgroup
+
+test-slow: venv
+	$(PYTEST) -m slow
+
+bench: venv
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
