@@ -1,0 +1,111 @@
+"""One boto3 session per command: where the API is, whose credentials, and what its errors mean to a user."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlcluster.errors import Exit, UserError
+
+# What the embedded cloud accepts. Never read from the user's environment: a rehearsal must not touch real keys.
+LOCAL_CREDENTIALS = {"aws_access_key_id": "LOCAL", "aws_secret_access_key": "LOCAL"}
+
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+}
+
+
+@dataclass
+class Session:
+    """Clients for one cloud and region. `endpoint` is None on AWS; `poll` is the seconds between looks at long work."""
+
+    cloud: str
+    region: str
+    ssh_port: int = 22
+    endpoint: str | None = None
+    profile: str | None = None
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def poll(self) -> float:
+        return 0.1 if self.cloud == "local" else 2.0
+
+    def client(self, service: str) -> Any:
+        """A cached, thread-safe boto3 client."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        from botocore.config import Config
+
+        retries: dict[str, Any] = {"mode": "standard", "total_max_attempts": 8}
+        options: dict[str, Any] = {"config": Config(retries=retries, connect_timeout=10, read_timeout=60)}
+        if self.cloud == "local":
+            options |= {"endpoint_url": self.endpoint, **LOCAL_CREDENTIALS}
+        return self._boto3().client(service, **options)
+
+    def _boto3(self) -> Any:
+        if not hasattr(self, "_boto3_session"):
+            import boto3
+            from botocore.exceptions import ProfileNotFound
+
+            try:
+                if self.cloud == "local":
+                    os.environ.pop("AWS_PROFILE", None)
+                self._boto3_session = boto3.Session(region_name=self.region, profile_name=self.profile)
+            except ProfileNotFound as error:
+                raise UserError(
+                    str(error), where="profile", hint="see `aws configure list-profiles`", code=Exit.DENIED
+                ) from None
+        return self._boto3_session
+
+
+def error_code(error: Exception) -> str:
+    """The AWS error code of a botocore ClientError, else ''."""
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
+
+
+@contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Turn what botocore raises into a UserError that says what was being done."""
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+
+    try:
+        yield
+    except ClientError as error:
+        code, message = error_code(error), error.response["Error"].get("Message", "")
+        denied = code in _DENIED
+        hint = "check the credentials and their permissions: `aws sts get-caller-identity`" if denied else ""
+        exit_code = Exit.DENIED if denied else Exit.UNAVAILABLE
+        raise UserError(f"{doing}: {code}: {message}", where="AWS", hint=hint, code=exit_code) from error
+    except NoCredentialsError as error:
+        raise UserError(
+            f"{doing}: no AWS credentials found",
+            hint="run `aws configure`, or rehearse for free with `cloud: local`",
+            code=Exit.DENIED,
+        ) from error
+    except EndpointConnectionError as error:
+        raise UserError(
+            f"{doing}: {error}",
+            hint="is the network up? for `cloud: local` see `dlcluster local status`",
+            code=Exit.UNAVAILABLE,
+        ) from error
+    except BotoCoreError as error:
+        raise UserError(f"{doing}: {error}", code=Exit.UNAVAILABLE) from error
