@@ -78,8 +78,6 @@ class QueryService:
         if handler is None:
             problem = "Not emulated here" if action in self._methods else "Could not find operation"
             raise AwsError("InvalidAction", f"{problem}: {action} of {context.service}")
-            )
-            raise AwsError("InvalidAction", f"{known}: {action} of {context.service}")
         operation = self.model.operation_model(action)
         return success_xml(operation, handler(parse_form(operation, form), context) or {}, context.request_id)
 
