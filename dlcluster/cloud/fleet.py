@@ -1,4 +1,4 @@
-"""The nodes of a cluster, as one `describe_instances` call tells them: who, where, how far, with which host key."""
+"""The nodes of a cluster, as one `describe_instances` call tells them: who, where, how far, which host key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GONE = {"shutting-down", "terminated"}
 class Node:
     """One instance of a cluster.
 
-    state: pending | booting | ready | failed | stopping | stopped (EC2's state until it runs, then what the node says).
+    state: pending | booting | ready | failed | stopping | stopped (EC2's until it runs, then the node's own).
     """
 
     name: str

@@ -11,7 +11,7 @@ from typing import Any
 
 from dlcluster.errors import Exit, UserError
 
-# What the embedded cloud accepts. Never read from the user's environment: a rehearsal must not touch real keys.
+# What the embedded cloud accepts. Never the user's environment: a rehearsal must not touch real keys.
 LOCAL_CREDENTIALS = {"aws_access_key_id": "LOCAL", "aws_secret_access_key": "LOCAL"}
 
 _DENIED = {
@@ -30,7 +30,7 @@ _DENIED = {
 
 @dataclass
 class Session:
-    """Clients for one cloud and region. `endpoint` is None on AWS; `poll` is the seconds between looks at long work."""
+    """Clients for one cloud and region. `endpoint` is None on AWS; `poll`: seconds between looks at long work."""
 
     cloud: str
     region: str
@@ -54,8 +54,8 @@ class Session:
     def _make(self, service: str) -> Any:
         from botocore.config import Config
 
-        retries: dict[str, Any] = {"mode": "standard", "total_max_attempts": 8}
-        options: dict[str, Any] = {"config": Config(retries=retries, connect_timeout=10, read_timeout=60)}
+        config = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60)
+        options: dict[str, Any] = {"config": config}
         if self.cloud == "local":
             options |= {"endpoint_url": self.endpoint, **LOCAL_CREDENTIALS}
         return self._boto3().client(service, **options)
