@@ -23,9 +23,20 @@ class Image:
 @cache
 def images() -> dict[str, Image]:
     """Every named image, by name."""
-    return {row["name"]: Image(**{**row, "disk_gib": int(row["disk_gib"])}) for row in rows("images")}
+    return {row["name"]: _parse(row) for row in rows("images")}
 
 
 def image(name: str) -> Image | None:
     """The image of that name, or None."""
     return images().get(name)
+
+
+def _parse(row: dict[str, str]) -> Image:
+    return Image(
+        name=row["name"],
+        architecture=row["architecture"],
+        ssm_parameter=row["ssm_parameter"],
+        python=row["python"],
+        disk_gib=int(row["disk_gib"]),
+        driver=row["driver"],
+    )
