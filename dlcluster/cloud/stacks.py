@@ -229,9 +229,10 @@ def apply(session: Session, planned: Plan, on_event: OnEvent) -> Stack:
     return done
 
 
-def delete(session: Session, stack: Stack, on_event: OnEvent) -> Stack | None:
-    """Delete the stack and follow it; a failed delete is tried once more. None when it is gone."""
-    for _ in range(2):
+def delete(session: Session, stack: Stack, on_event: OnEvent, *, attempts: int = 2) -> Stack | None:
+    """Delete the stack and follow it; a failed delete is tried again. None when it is gone, else what remains."""
+    after: Stack | None = stack
+    for _ in range(attempts):
         seen = newest_event(session, stack.id)
         with aws_errors(f"deleting the stack {stack.name}"):
             session.client("cloudformation").delete_stack(StackName=stack.id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,17 +95,28 @@ def find(session: Session, cluster: str) -> list[Found]:
     return found
 
 
-def remove(session: Session, cluster: str, *, passes: int = 20) -> tuple[list[Found], list[Found]]:
-    """Delete what `find` finds, again and again while that helps. Returns (removed, left)."""
-    left = before = find(session, cluster)
+@dataclass(frozen=True)
+class Swept:
+    """The outcome of a sweep: deleted now, left although deletion was tried, kept because it was asked for."""
+
+    removed: list[Found]
+    left: list[Found]
+    kept: list[Found]
+
+
+def remove(session: Session, cluster: str, *, keep: Collection[str] = (), passes: int = 20) -> Swept:
+    """Delete what `find` finds, except the kinds in `keep`, again and again while that helps."""
+    before = find(session, cluster)
+    kept = [item for item in before if item.kind in keep]
+    left = [item for item in before if item.kind not in keep]
     for _ in range(passes):
         if not left:
             break
         for item in left:
             _delete(session, item)
         time.sleep(session.poll)
-        left = find(session, cluster)
-    return [item for item in before if item not in left], left
+        left = [item for item in find(session, cluster) if item.kind not in keep]
+    return Swept([item for item in before if item not in left and item not in kept], left, kept)
 
 
 def _filter(cluster: str) -> list[dict[str, Any]]:

@@ -1,0 +1,100 @@
+"""From a configuration to a cluster one can work on: session, stack, nodes, bucket, key."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from dlcluster.cloud import fleet, stacks
+from dlcluster.cloud.session import Session
+from dlcluster.cloud.stacks import Stack
+from dlcluster.cloud.store import Store
+from dlcluster.cluster.state import Record, known
+from dlcluster.config import ClusterConfig
+from dlcluster.errors import Exit, UserError
+from dlcluster.jobs.cluster import Cluster
+from dlcluster.remote.keys import KeyPair, load_key
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Why a cluster is not there: `text` for people, `lost` when it died with the embedded cloud."""
+
+    text: str
+    lost: bool = False
+
+
+def session(config: ClusterConfig, *, start: bool = False) -> Session | None:
+    """A session for the configuration's cloud. None: the embedded cloud does not run (start=True starts it)."""
+    if config.cloud == "aws":
+        return Session("aws", config.region, profile=config.profile)
+    from dlcluster.local import client
+
+    daemon = client.ensure() if start else client.find()
+    if daemon is None:
+        return None
+    return Session("local", config.region, ssh_port=daemon.ssh_port, endpoint=daemon.endpoint)
+
+
+def find_stack(config: ClusterConfig) -> tuple[Session, Stack] | Gone:
+    """The session and the stack of a cluster, or the reason why there is none."""
+    record = Record(config.name)
+    made = bool(record.read()) and not record.removed
+    live = session(config)
+    stack = stacks.find(live, config.stack_name) if live else None
+    if live and stack:
+        return live, stack
+    if config.cloud == "local" and made:
+        return Gone(f"the local cluster {config.name} is gone: the embedded cloud that held it has stopped", lost=True)
+    if record.removed:
+        return Gone(f"the cluster {config.name} was removed on {record.removed}")
+    return Gone(f"there is no cluster {config.name}" + (f" in {config.region}" if config.cloud == "aws" else ""))
+
+
+def open_cluster(config: ClusterConfig) -> Cluster:
+    """The running cluster, ready for SSH and jobs. UserError NOT_FOUND when there is none or it is not usable yet."""
+    found = find_stack(config)
+    if isinstance(found, Gone):
+        raise not_found(config, found)
+    live, stack = found
+    if stack.status not in stacks.GOOD and not stack.status.startswith("UPDATE"):
+        raise UserError(
+            f"the cluster is not ready: its stack is {stack.status}",
+            where=config.name,
+            hint="bring it up (again) with: dlcluster up",
+            code=Exit.NOT_FOUND,
+        )
+    return Cluster(
+        name=config.name,
+        session=live,
+        store=Store(live, stack.outputs["BucketName"]),
+        nodes=fleet.nodes(live, config.name),
+        key=cluster_key(config, stack),
+    )
+
+
+def cluster_key(config: ClusterConfig, stack: Stack) -> KeyPair:
+    """This machine's key of the cluster; refused when it is missing or not the one the cluster was made with."""
+    key = load_key(Record(config.name).directory)
+    if key is None or key.public_key.split()[:2] != stack.parameters.get("PublicKey", "").split()[:2]:
+        raise UserError(
+            "this machine does not hold the cluster's SSH key",
+            where=config.name,
+            hint=f"work from the machine that made it, or copy {Record(config.name).directory} from there; "
+            "`dlcluster status` and `dlcluster down` work without it",
+            code=Exit.DENIED,
+        )
+    return key
+
+
+def not_found(config: ClusterConfig, gone: Gone) -> UserError:
+    """The error for work on a cluster that is not there, with what to type next."""
+    names = [record.name for record in known() if not record.removed]
+    near = difflib.get_close_matches(config.name, names, 1)
+    if gone.lost:
+        hint = "make a new one with `dlcluster up`, or clear its record with `dlcluster down`"
+    elif near and near[0] != config.name:
+        hint = f"did you mean {near[0]}? (-n {near[0]})"
+    else:
+        hint = "make it with: dlcluster up"
+    return UserError(gone.text, hint=hint, code=Exit.NOT_FOUND)

@@ -1,0 +1,94 @@
+"""`status`: what there is, what it does, what it costs. Reads the cloud only; no SSH, so it is quick."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from dlcluster.cloud import fleet, stacks
+from dlcluster.cloud.store import Store
+from dlcluster.cluster.open import Gone, find_stack
+from dlcluster.cluster.state import known
+from dlcluster.config import ClusterConfig
+from dlcluster.jobs import records
+from dlcluster.stack import hourly_cost
+
+
+def status(config: ClusterConfig) -> dict[str, Any] | Gone:
+    """One cluster as plain data (the shape of `dlcluster status --json`), or why it is not there."""
+    found = find_stack(config)
+    if isinstance(found, Gone):
+        return found
+    live, stack = found
+    nodes = fleet.nodes(live, config.name)
+    bucket = stack.outputs.get("BucketName", "")
+    return {
+        "name": config.name,
+        "cloud": config.cloud,
+        "region": config.region,
+        "state": _state(stack, nodes, 1 + config.workers.count),
+        "stack": stack.status,
+        "created": stack.created.astimezone(UTC).isoformat(timespec="seconds"),
+        "usd_per_hour": _cost(config),
+        "bucket": bucket,
+        "nodes": [_node(node) for node in nodes],
+        "jobs": [asdict(job) for job in records.list_jobs(Store(live, bucket))] if bucket else [],
+    }
+
+
+def overview() -> list[dict[str, Any]]:
+    """One row for every cluster that this machine has made and not removed."""
+    rows = []
+    for record in known():
+        config = record.config()
+        if config is None or record.removed:
+            continue
+        found = status(config)
+        gone = isinstance(found, Gone)
+        rows.append(
+            {
+                "name": config.name,
+                "cloud": config.cloud,
+                "region": config.region,
+                "state": "gone" if isinstance(found, Gone) else found["state"],
+                "nodes": 0 if isinstance(found, Gone) else len(found["nodes"]),
+                "usd_per_hour": 0.0 if gone else _cost(config),
+            }
+        )
+    return rows
+
+
+def _state(stack: stacks.Stack, nodes: list[fleet.Node], expected: int) -> str:
+    """creating | ready | degraded | changing | failed: one word for the whole."""
+    if stack.status.startswith("DELETE"):
+        return "deleting"
+    if "ROLLBACK" in stack.status and not stack.status.startswith("UPDATE"):
+        return "failed"
+    if stack.busy or stack.status == "REVIEW_IN_PROGRESS":
+        return "creating" if stack.status.startswith(("CREATE", "REVIEW")) else "changing"
+    ready = sum(node.state == "ready" for node in nodes)
+    return "ready" if ready >= expected else "degraded"
+
+
+def _cost(config: ClusterConfig) -> float | None:
+    """USD an hour; 0 on the embedded cloud; None when a price is not known."""
+    if config.cloud == "local":
+        return 0.0
+    amounts = [line.usd_per_hour for line in hourly_cost(config)]
+    return None if any(amount is None for amount in amounts) else round(sum(a for a in amounts if a), 4)
+
+
+def _node(node: fleet.Node) -> dict[str, Any]:
+    age = (datetime.now(UTC) - node.launch_time).total_seconds()
+    return {
+        "name": node.name,
+        "role": node.role,
+        "state": node.state,
+        "reason": node.reason,
+        "instance_id": node.instance_id,
+        "instance_type": node.instance_type,
+        "private_ip": node.private_ip,
+        "public_ip": node.public_ip,
+        "age_seconds": int(age),
+    }
