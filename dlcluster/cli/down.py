@@ -1,0 +1,51 @@
+"""`dlcluster down` on the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from dlcluster.cli import render
+from dlcluster.cli.guard import print_json
+from dlcluster.cli.select import select
+from dlcluster.cluster.down import Report, down
+from dlcluster.errors import Exit, UserError
+
+
+def run_down(file: Path | None, name: str | None, outputs: Path | None, yes: bool, json_: bool) -> int:
+    """Remove the cluster; exit LEFTOVER when something is still there."""
+    started = time.monotonic()
+    config = select(file, name)
+    if config.cloud == "aws" and not yes and not render.ask(f"Remove the cluster {config.name} in {config.region}?"):
+        raise UserError("not confirmed; nothing was removed", hint="-y answers yes")
+    with render.reporting(json_) as reporter:
+        report = down(config, reporter, outputs=outputs)
+    if json_:
+        print_json(asdict(report))
+    else:
+        _show(report, time.monotonic() - started)
+    return Exit.LEFTOVER if report.left else Exit.OK
+
+
+def _show(report: Report, seconds: float) -> None:
+    if report.note:
+        render.err.print(report.note)
+    for path in report.saved:
+        render.err.print(f"  saved {path}")
+    for item in report.kept:
+        render.err.print(f"  kept {item}, as `bucket.keep` asks")
+    if report.left:
+        for item in report.left:
+            render.err.print(f"  [red]still there:[/] {item}")
+        render.err.print(
+            f"[red]{len(report.left)} left[/] of {report.name} after {seconds:.1f} s; run `dlcluster down` again"
+        )
+        return
+    kinds = Counter(item.split()[0].removeprefix("AWS::").split("::")[0] for item in report.removed)
+    parts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    removed = f"removed {len(report.removed)} resources ({parts}); " if report.removed else "nothing to remove; "
+    render.err.print(
+        f"[green]gone[/] in {seconds:.1f} s: {removed}swept all services for dlcluster:cluster={report.name}: nothing is left"
+    )

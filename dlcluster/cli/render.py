@@ -1,0 +1,136 @@
+"""How progress and results look in a terminal: progress on stderr, data on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+from dlcluster.cloud.stacks import Change, Event
+from dlcluster.cluster.report import Reporter, Silent
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+_MARK = {"Add": "[green]+[/]", "Modify": "[yellow]~[/]", "Remove": "[red]-[/]"}
+
+
+class Terminal:
+    """A reporter for people: finished things stay as lines, what is under way is one moving line below them."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = err.status("") if err.is_terminal else None
+        self._started: dict[str, float] = {}
+        self._step = ""
+        self._done = 0
+
+    def __enter__(self) -> Terminal:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def step(self, text: str) -> None:
+        self._step, self._done = text, 0
+        self._under_way(text)
+        if not self._status:
+            err.print(text)
+
+    def event(self, event: Event) -> None:
+        if event.type == "AWS::CloudFormation::Stack":
+            return
+        kind = event.type.removeprefix("AWS::")
+        if event.failed:
+            err.print(f"  [red]✗[/] {event.logical_id} [dim]{kind}[/] {event.status}: {event.reason}")
+        elif event.status.endswith("_IN_PROGRESS"):
+            self._started.setdefault(event.logical_id, time.monotonic())
+            self._under_way(f"{self._step}: {self._done} done, now {event.logical_id}")
+        elif event.status.endswith("_COMPLETE"):
+            self._done += 1
+            seconds = time.monotonic() - self._started.pop(event.logical_id, time.monotonic())
+            mark = "[red]-[/]" if event.status.startswith("DELETE") else "[green]✓[/]"
+            took = f" [dim]{seconds:.1f} s[/]" if seconds >= 0.95 else ""
+            err.print(f"  {mark} {event.logical_id} [dim]{kind}[/]{took}")
+
+    def nodes(self, ready: int, total: int, waiting: list[str]) -> None:
+        rest = f" (waiting for {', '.join(waiting[:4])}{', ...' if len(waiting) > 4 else ''})" if waiting else ""
+        self._under_way(f"nodes ready {ready}/{total}{rest}")
+        if ready >= total:
+            err.print(f"  [green]✓[/] nodes ready {ready}/{total}")
+
+    def note(self, text: str) -> None:
+        err.print(f"  {text}")
+
+    def warn(self, text: str) -> None:
+        err.print(f"[yellow]warning:[/] {text}")
+
+    def _under_way(self, text: str) -> None:
+        if self._status:
+            self._status.update(f"[bold]{text}[/]")
+
+
+@contextmanager
+def reporting(json_: bool) -> Iterator[Reporter]:
+    """A reporter for this command: silent with --json."""
+    if json_:
+        yield Silent()
+        return
+    with Terminal() as terminal:
+        yield terminal
+
+
+def changes(rows: list[Change]) -> None:
+    """Print a change set, one line a resource."""
+    width = max((len(row.logical_id) for row in rows), default=0)
+    for row in rows:
+        replaced = {"True": " [red](replaced)[/]", "Conditional": " [yellow](may be replaced)[/]"}.get(
+            row.replacement, ""
+        )
+        what = f" [dim]{', '.join(row.properties)}[/]" if row.action == "Modify" and row.properties else ""
+        kind = row.type.removeprefix("AWS::")
+        err.print(f"  {_MARK.get(row.action, '?')} {row.logical_id:<{width}} [dim]{kind}[/]{replaced}{what}")
+
+
+def money(amount: float | None) -> str:
+    """USD for people."""
+    return "unknown" if amount is None else f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> None:
+    """Print a plain table on stdout; cells that are too long wrap, nothing is cut."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*["" if cell is None else str(cell) for cell in row])
+    # A pipe has no width: give it enough that rows are not wrapped, as `grep` expects.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)
+
+
+def age(seconds: float) -> str:
+    """47s, 12m, 3h05m, 2d4h."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours}h"
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m" if minutes else f"{rest}s"
+
+
+def ask(question: str) -> bool:
+    """A yes-or-no question; no terminal to ask on counts as no."""
+    if not sys.stdin.isatty():
+        return False
+    err.print(f"{question} [bold]\\[y/N][/] ", end="")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

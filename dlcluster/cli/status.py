@@ -1,0 +1,66 @@
+"""`dlcluster status` on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dlcluster.cli import render
+from dlcluster.cli.guard import print_json
+from dlcluster.cli.select import select
+from dlcluster.cluster.open import Gone, not_found
+from dlcluster.cluster.status import overview, status
+from dlcluster.errors import Exit
+
+
+def run_status(file: Path | None, name: str | None, all_: bool, json_: bool) -> int:
+    """Show one cluster, or a row for each."""
+    if all_:
+        rows = overview()
+        if json_:
+            print_json(rows)
+        elif rows:
+            columns = ["name", "cloud", "region", "state", "nodes", "usd_per_hour"]
+            render.table(
+                ["NAME", "CLOUD", "REGION", "STATE", "NODES", "$/H"], [[row[c] for c in columns] for row in rows]
+            )
+        else:
+            render.err.print("no clusters; make one with: dlcluster up")
+        return Exit.OK
+    config = select(file, name)
+    found = status(config)
+    if isinstance(found, Gone):
+        raise not_found(config, found)
+    if json_:
+        print_json(found)
+    else:
+        _show(found)
+    return Exit.OK
+
+
+def _show(found: dict[str, Any]) -> None:
+    place = "embedded cloud" if found["cloud"] == "local" else f"AWS {found['region']}"
+    cost = "free" if found["cloud"] == "local" else f"{render.money(found['usd_per_hour'])} an hour"
+    color = {"ready": "green", "failed": "red", "degraded": "yellow"}.get(found["state"], "yellow")
+    render.out.print(f"[bold]{found['name']}[/] on the {place}: [{color}]{found['state']}[/], {cost}, {found['stack']}")
+    render.table(
+        ["NODE", "STATE", "TYPE", "INSTANCE", "PRIVATE IP", "PUBLIC IP", "UP"],
+        [
+            [
+                node["name"],
+                f"{node['state']}: {node['reason']}" if node["reason"] else node["state"],
+                node["instance_type"],
+                node["instance_id"],
+                node["private_ip"],
+                node["public_ip"] or "-",
+                render.age(node["age_seconds"]),
+            ]
+            for node in found["nodes"]
+        ],
+    )
+    if found["jobs"]:
+        render.out.print()
+        render.table(
+            ["JOB", "STATE", "EXIT", "STARTED", "COMMAND"],
+            [[j["id"], j["state"], j["exit_code"], j["submitted"], j["command"]] for j in found["jobs"]],
+        )
