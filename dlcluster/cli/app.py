@@ -1,4 +1,4 @@
-"""The commands and their options. Bodies live beside this file and are imported when a command runs: start-up is fast."""
+"""The commands and their options. Bodies live beside this file and are imported when a command runs."""
 
 from __future__ import annotations
 

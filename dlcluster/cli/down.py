@@ -46,6 +46,4 @@ def _show(report: Report, seconds: float) -> None:
     kinds = Counter(item.split()[0].removeprefix("AWS::").split("::")[0] for item in report.removed)
     parts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     removed = f"removed {len(report.removed)} resources ({parts}); " if report.removed else "nothing to remove; "
-    render.err.print(
-        f"[green]gone[/] in {seconds:.1f} s: {removed}swept all services for dlcluster:cluster={report.name}: nothing is left"
-    )
+    render.err.print(f"[green]gone[/] in {seconds:.1f} s: {removed}no service holds anything of {report.name} any more")

@@ -16,9 +16,8 @@ def run_init(file: Path, json_: bool) -> None:
         with file.open("x") as stream:
             stream.write(starter_file())
     except FileExistsError:
-        raise UserError(
-            "the file exists already; it is left as it is", where=str(file), hint="name another file"
-        ) from None
+        what = "the file exists already; it is left as it is"
+        raise UserError(what, where=str(file), hint="name another file") from None
     except OSError as error:
         raise UserError(f"cannot write: {error.strerror}", where=str(file)) from None
     if json_:

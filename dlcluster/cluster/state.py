@@ -48,7 +48,8 @@ class Record:
     def config(self) -> ClusterConfig | None:
         """The configuration of the last `up`, if this machine made one."""
         stored = self.read().get("config")
-        return ClusterConfig.model_validate(stored) if stored else None
+        # The JSON road of pydantic: strict models take a tuple from a JSON array, not from a Python list.
+        return ClusterConfig.model_validate_json(json.dumps(stored)) if stored else None
 
     @property
     def removed(self) -> str:
