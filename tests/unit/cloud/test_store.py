@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import requests
+
+from dlcluster.cloud.store import Store
+from dlcluster.errors import Exit, UserError
+
+
+@pytest.fixture
+def store(session):
+    session.client("s3").create_bucket(Bucket="dlcluster-x")
+    return Store(session, "dlcluster-x")
+
+
+def test_what_is_put_can_be_found_read_listed_and_saved(store, tmp_path):
+    store.put("jobs/a/x", b"one")
+    file = tmp_path / "two"
+    file.write_bytes(b"two")
+    store.put("jobs/b/y", file)
+    assert store.exists("jobs/a/x")
+    assert not store.exists("jobs/a/z")
+    assert store.get("jobs/b/y") == b"two"
+    assert store.keys("jobs/a") == ["jobs/a/x"]
+    store.download("jobs/a/x", tmp_path / "deep" / "down")
+    assert (tmp_path / "deep" / "down").read_bytes() == b"one"
+
+
+def test_delete_removes_old_versions_and_delete_markers_too(store, session):
+    s3 = session.client("s3")
+    s3.put_bucket_versioning(Bucket=store.bucket, VersioningConfiguration={"Status": "Enabled"})
+    store.put("k", b"1")
+    store.put("k", b"2")
+    s3.delete_object(Bucket=store.bucket, Key="k")
+    assert store.delete() == 3
+    s3.delete_bucket(Bucket=store.bucket)  # refuses unless it is truly empty
+
+
+def test_a_presigned_address_reads_the_object(store):
+    store.put("bundles/x", b"content")
+    answer = requests.get(store.url("bundles/x"), timeout=5)
+    assert answer.content == b"content"
+
+
+def test_a_missing_bucket_is_a_clear_error(session):
+    with pytest.raises(UserError) as caught:
+        Store(session, "dlcluster-none").get("k")
+    assert "s3://dlcluster-none/k" in caught.value.what
+    assert caught.value.code == Exit.UNAVAILABLE
