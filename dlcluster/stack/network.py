@@ -1,0 +1,109 @@
+"""The cluster's own VPC: a public subnet for the head and the NAT gateway, a private one for the workers."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+from troposphere import (
+    AWS_REGION,
+    Cidr,
+    Equals,
+    GetAtt,
+    GetAZs,
+    If,
+    Join,
+    Ref,
+    Select,
+    Tags,
+    Template,
+    ec2,
+)
+
+from dlcluster.stack.names import named
+
+DEFAULT_VPC_CIDR = "10.0.0.0/16"
+
+
+def subnets(vpc_cidr: str) -> tuple[IPv4Network, IPv4Network]:
+    """The public and the private range of a VPC range: what the template's Fn::Cidr yields.
+
+    The private subnet is the upper half. The public one needs few addresses: a /24, or a quarter of a small VPC.
+    """
+    network = IPv4Network(vpc_cidr)
+    public = next(network.subnets(new_prefix=32 - _public_bits(network)))
+    private = list(network.subnets(prefixlen_diff=1))[1]
+    return public, private
+
+
+def _public_bits(network: IPv4Network) -> int:
+    return min(8, 32 - network.prefixlen - 2)
+
+
+def add_network(template: Template, vpc_cidr: str) -> None:
+    """VPC, subnets in one zone, internet and NAT gateways, routes, and the S3 endpoint (no NAT cost for S3)."""
+    template.add_condition("ZoneGiven", {"Fn::Not": [Equals(Ref("Zone"), "")]})
+    vpc = template.add_resource(
+        ec2.VPC(
+            "Vpc",
+            CidrBlock=Ref("VpcCidr"),
+            EnableDnsSupport=True,
+            EnableDnsHostnames=True,
+            Tags=Tags(named("vpc")),
+        )
+    )
+    gateway = template.add_resource(ec2.InternetGateway("InternetGateway", Tags=Tags(named("gateway"))))
+    template.add_resource(ec2.VPCGatewayAttachment("GatewayAttachment", VpcId=Ref(vpc), InternetGatewayId=Ref(gateway)))
+    network = IPv4Network(vpc_cidr)
+    half = 32 - network.prefixlen - 1
+    _add_subnet(template, "Public", Select(0, Cidr(Ref("VpcCidr"), 1, _public_bits(network))), public=True)
+    _add_subnet(template, "Private", Select(1, Cidr(Ref("VpcCidr"), 2, half)), public=False)
+    template.add_resource(ec2.EIP("NatAddress", Domain="vpc", DependsOn="GatewayAttachment"))
+    template.add_resource(
+        ec2.NatGateway(
+            "NatGateway",
+            AllocationId=GetAtt("NatAddress", "AllocationId"),
+            SubnetId=Ref("PublicSubnet"),
+            Tags=Tags(named("nat")),
+        )
+    )
+    _add_default_route(template, "Public", GatewayId=Ref(gateway), DependsOn="GatewayAttachment")
+    _add_default_route(template, "Private", NatGatewayId=Ref("NatGateway"))
+    template.add_resource(
+        ec2.VPCEndpoint(
+            "S3Endpoint",
+            VpcId=Ref(vpc),
+            VpcEndpointType="Gateway",
+            ServiceName=Join("", ["com.amazonaws.", Ref(AWS_REGION), ".s3"]),
+            RouteTableIds=[Ref("PublicRoutes"), Ref("PrivateRoutes")],
+        )
+    )
+
+
+def _add_subnet(template: Template, side: str, cidr: Select, *, public: bool) -> None:
+    template.add_resource(
+        ec2.Subnet(
+            f"{side}Subnet",
+            VpcId=Ref("Vpc"),
+            CidrBlock=cidr,
+            AvailabilityZone=If("ZoneGiven", Ref("Zone"), Select(0, GetAZs(""))),
+            MapPublicIpOnLaunch=public,
+            Tags=Tags(named(side.lower())),
+        )
+    )
+    template.add_resource(ec2.RouteTable(f"{side}Routes", VpcId=Ref("Vpc"), Tags=Tags(named(side.lower()))))
+    template.add_resource(
+        ec2.SubnetRouteTableAssociation(
+            f"{side}SubnetRoutes", SubnetId=Ref(f"{side}Subnet"), RouteTableId=Ref(f"{side}Routes")
+        )
+    )
+
+
+def _add_default_route(template: Template, side: str, **target: object) -> None:
+    template.add_resource(
+        ec2.Route(
+            f"{side}Route",
+            RouteTableId=Ref(f"{side}Routes"),
+            DestinationCidrBlock="0.0.0.0/0",
+            **target,
+        )
+    )
