@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlcluster.stack.cost import CostLine, hourly_cost
+from dlcluster.stack.cost import CostLine, hourly_cost, total_cost
 from dlcluster.stack.names import CLUSTER_TAG, HOST_KEY_TAG, ROLE_TAG, STATE_TAG, stack_tags
 from dlcluster.stack.network import DEFAULT_VPC_CIDR
 from dlcluster.stack.template import build_template, parameters, to_json
@@ -20,5 +20,6 @@ __all__ = [
     "parameters",
     "stack_tags",
     "to_json",
+    "total_cost",
     "user_data",
 ]

@@ -40,3 +40,9 @@ def hourly_cost(config: ClusterConfig) -> list[CostLine]:
         CostLine("NAT gateway", 1, region.nat_gateway_hour),
         CostLine("public IPv4 address", 2, region.public_ipv4_hour),
     ]
+
+
+def total_cost(lines: list[CostLine]) -> float | None:
+    """The sum in USD per hour; None when a price in it is unknown."""
+    amounts = [line.usd_hour for line in lines]
+    return None if None in amounts else round(sum(amount or 0 for amount in amounts), 4)
