@@ -15,7 +15,7 @@ from dlcluster.cluster.up import Prepared, discard, execute, prepare
 from dlcluster.config import ClusterConfig
 from dlcluster.errors import Exit, UserError
 from dlcluster.jobs.cluster import Cluster
-from dlcluster.stack import hourly_cost
+from dlcluster.stack import hourly_cost, total_cost
 
 
 def run_up(file: Path | None, name: str | None, plan_only: bool, yes: bool, json_: bool) -> int:
@@ -66,11 +66,10 @@ def _show(prepared: Prepared) -> None:
 
 def _price(config: ClusterConfig) -> str:
     lines = hourly_cost(config)
-    amounts = [line.usd_per_hour for line in lines]
-    total = None if any(amount is None for amount in amounts) else sum(amount or 0 for amount in amounts)
+    total = total_cost(lines)
     if config.cloud == "local":
         return f"free here; on AWS in {config.region} it would cost about {render.money(total)} an hour"
-    parts = ", ".join(f"{line.what} {render.money(line.usd_per_hour)}" for line in lines)
+    parts = ", ".join(f"{line.count} {line.item} {render.money(line.usd_hour)}" for line in lines)
     return f"about [bold]{render.money(total)}[/] an hour ({parts})"
 
 

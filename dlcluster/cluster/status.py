@@ -12,7 +12,7 @@ from dlcluster.cluster.open import Gone, find_stack
 from dlcluster.cluster.state import known
 from dlcluster.config import ClusterConfig
 from dlcluster.jobs import records
-from dlcluster.stack import hourly_cost
+from dlcluster.stack import hourly_cost, total_cost
 
 
 def status(config: ClusterConfig) -> dict[str, Any] | Gone:
@@ -75,8 +75,7 @@ def _cost(config: ClusterConfig) -> float | None:
     """USD an hour; 0 on the embedded cloud; None when a price is not known."""
     if config.cloud == "local":
         return 0.0
-    amounts = [line.usd_per_hour for line in hourly_cost(config)]
-    return None if any(amount is None for amount in amounts) else round(sum(a for a in amounts if a), 4)
+    return total_cost(hourly_cost(config))
 
 
 def _node(node: fleet.Node) -> dict[str, Any]:
