@@ -12,15 +12,11 @@ _HOURS_PER_MONTH = 730
 
 @dataclass(frozen=True)
 class CostLine:
-    """One line of the estimate. USD per hour; None when the catalog has no price for the region."""
+    """One line of the estimate. USD per hour for all `count` together; None when no price is known."""
 
     item: str
     count: int
-    unit_usd_hour: float | None
-
-    @property
-    def usd_hour(self) -> float | None:
-        return None if self.unit_usd_hour is None else self.count * self.unit_usd_hour
+    usd_hour: float | None
 
 
 def hourly_cost(config: ClusterConfig) -> list[CostLine]:
@@ -34,15 +30,19 @@ def hourly_cost(config: ClusterConfig) -> list[CostLine]:
     gib_hour = None if region.gp3_gib_month is None else region.gp3_gib_month / _HOURS_PER_MONTH
     kind = f"{workers.type} spot" if workers.spot else workers.type
     return [
-        CostLine(f"head {head.type}", 1, price(head.type, config.region)),
-        CostLine(f"worker {kind}", workers.count, price(workers.type, config.region, spot=workers.spot)),
-        CostLine("GiB of gp3 disk", disks, gib_hour),
-        CostLine("NAT gateway", 1, region.nat_gateway_hour),
-        CostLine("public IPv4 address", 2, region.public_ipv4_hour),
+        _line(f"head {head.type}", 1, price(head.type, config.region)),
+        _line(f"worker {kind}", workers.count, price(workers.type, config.region, spot=workers.spot)),
+        _line("GiB of gp3 disk", disks, gib_hour),
+        _line("NAT gateway", 1, region.nat_gateway_hour),
+        _line("public IPv4 address", 2, region.public_ipv4_hour),
     ]
 
 
 def total_cost(lines: list[CostLine]) -> float | None:
-    """The sum in USD per hour; None when a price in it is unknown."""
-    amounts = [line.usd_hour for line in lines]
-    return None if None in amounts else round(sum(amount or 0 for amount in amounts), 4)
+    """USD per hour of all lines, or None when the price of one is not known."""
+    known = [line.usd_hour for line in lines if line.usd_hour is not None]
+    return sum(known) if len(known) == len(lines) else None
+
+
+def _line(item: str, count: int, unit: float | None) -> CostLine:
+    return CostLine(item, count, None if unit is None else count * unit)

@@ -19,24 +19,8 @@ from troposphere import (
     ec2,
 )
 
+from dlcluster.config.ranges import private_bits, public_bits
 from dlcluster.stack.names import named
-
-DEFAULT_VPC_CIDR = "10.0.0.0/16"
-
-
-def subnets(vpc_cidr: str) -> tuple[IPv4Network, IPv4Network]:
-    """The public and the private range of a VPC range: what the template's Fn::Cidr yields.
-
-    The private subnet is the upper half. The public one needs few addresses: a /24, or a quarter of a small VPC.
-    """
-    network = IPv4Network(vpc_cidr)
-    public = next(network.subnets(new_prefix=32 - _public_bits(network)))
-    private = list(network.subnets(prefixlen_diff=1))[1]
-    return public, private
-
-
-def _public_bits(network: IPv4Network) -> int:
-    return min(8, 32 - network.prefixlen - 2)
 
 
 def add_network(template: Template, vpc_cidr: str) -> None:
@@ -54,9 +38,8 @@ def add_network(template: Template, vpc_cidr: str) -> None:
     gateway = template.add_resource(ec2.InternetGateway("InternetGateway", Tags=Tags(named("gateway"))))
     template.add_resource(ec2.VPCGatewayAttachment("GatewayAttachment", VpcId=Ref(vpc), InternetGatewayId=Ref(gateway)))
     network = IPv4Network(vpc_cidr)
-    half = 32 - network.prefixlen - 1
-    _add_subnet(template, "Public", Select(0, Cidr(Ref("VpcCidr"), 1, _public_bits(network))), public=True)
-    _add_subnet(template, "Private", Select(1, Cidr(Ref("VpcCidr"), 2, half)), public=False)
+    _add_subnet(template, "Public", Select(0, Cidr(Ref("VpcCidr"), 1, public_bits(network))), public=True)
+    _add_subnet(template, "Private", Select(1, Cidr(Ref("VpcCidr"), 2, private_bits(network))), public=False)
     template.add_resource(ec2.EIP("NatAddress", Domain="vpc", DependsOn="GatewayAttachment"))
     template.add_resource(
         ec2.NatGateway(

@@ -10,10 +10,11 @@ from troposphere import GetAtt, Output, Parameter, Ref, Template
 
 from dlcluster import catalog
 from dlcluster.config import ClusterConfig
+from dlcluster.config.ranges import DEFAULT_VPC_CIDR
 from dlcluster.stack.access import add_role, add_security_groups
 from dlcluster.stack.bucket import add_bucket
 from dlcluster.stack.interfaces import same_layout
-from dlcluster.stack.network import DEFAULT_VPC_CIDR, add_network
+from dlcluster.stack.network import add_network
 from dlcluster.stack.nodes import add_nodes
 
 
