@@ -46,7 +46,10 @@ class QueryService:
     `CreateStack` is answered by `create_stack(self, params: dict, context: Context) -> dict`. `params` and
     the result have the structure of botocore's input and output shapes. Errors for the caller are raised as
     AwsError; anything else becomes InternalFailure (status 500), never a page of HTML.
+    `complete = False` says that another implementation answers the operations that the class lacks.
     """
+
+    complete = True
 
     def __init__(self, service_name: str) -> None:
         self.model = service_model(service_name)
@@ -67,6 +70,12 @@ class QueryService:
             log.exception("%s %s", context.service, action)
             message = f"{type(error).__name__}: {error}"
             return self.error(AwsError("InternalFailure", message, status=500), context)
+
+    def close(self) -> None:
+        """Stop what the service runs on its own."""
+
+    def wake(self) -> None:
+        """Something changed in the account."""
 
     def error(self, error: AwsError, context: Context) -> Response:
         """The answer that carries an error."""

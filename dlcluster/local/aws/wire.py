@@ -134,9 +134,7 @@ def _parse_scalar(shape: Shape, text: str, path: str) -> Any:
         if kind == "blob":
             return base64.b64decode(text)
     except (ValueError, KeyError):
-        raise AwsError(
-            "ValidationError", f"Invalid value '{text}' at '{path}': a {kind} is expected"
-        ) from None
+        raise AwsError("ValidationError", f"Invalid value '{text}' at '{path}': a {kind} is expected") from None
     enum = getattr(shape, "enum", None)
     if enum and text not in enum:
         raise constraint(f"'{text}'", path, f"Member must satisfy enum value set: [{', '.join(enum)}]")
@@ -185,8 +183,7 @@ def error_xml(protocol: str, error: AwsError, request_id: str) -> bytes:
         return _document(f"<Error>{fields}<RequestId>{request_id}</RequestId></Error>")
     kind = "Sender" if error.status < 500 else "Receiver"
     return _document(
-        f"<ErrorResponse><Error><Type>{kind}</Type>{fields}</Error>"
-        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        f"<ErrorResponse><Error><Type>{kind}</Type>{fields}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
 
 

@@ -1,0 +1,129 @@
+"""moto as a backend in this process: a WSGI application, and calls made without a socket."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from botocore.parsers import create_parser
+from botocore.serialize import create_serializer
+
+from dlcluster.local.aws.wire import AwsError, service_model
+
+# What may run beside everything else: objects move in bulk, long polls wait, type tables take seconds.
+_UNLOCKED_SERVICES = {"s3", "sqs"}
+_UNLOCKED_ACTIONS = {"DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "DescribeImages"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete HTTP answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Backend:
+    """moto's services behind one lock: its state is not made for threads.
+
+    moto keeps its state per process, so a new Backend starts from an empty cloud.
+    """
+
+    def __init__(self) -> None:
+        from moto.core import DEFAULT_ACCOUNT_ID
+        from moto.moto_api._internal import moto_api_backend
+        from moto.server import DomainDispatcherApplication, create_backend_app
+
+        self.account_id: str = DEFAULT_ACCOUNT_ID
+        self.lock = threading.RLock()
+        self._application = DomainDispatcherApplication(create_backend_app)
+        moto_api_backend.reset()
+
+    def respond(self, environ: dict[str, Any], service: str, action: str) -> Answer:
+        """Let moto answer a WSGI request."""
+        if service in _UNLOCKED_SERVICES or action in _UNLOCKED_ACTIONS:
+            return self._run(environ)
+        with self.lock:
+            return self._run(environ)
+
+    def call(self, service: str, action: str, params: dict[str, Any], region: str) -> dict[str, Any]:
+        """Make a call as the account's owner; raises AwsError as moto answers it."""
+        model = service_model(service)
+        operation = model.operation_model(action)
+        protocol = model.metadata["protocol"]
+        request = create_serializer(protocol, include_validation=False).serialize_to_request(params, operation)
+        answer = self.respond(_environ(request, service, region), service, action)
+        headers = {name.lower(): value for name, value in answer.headers}
+        raw = {"body": answer.body, "status_code": answer.status, "headers": headers}
+        output: Any = operation.output_shape
+        parsed = create_parser(protocol).parse(raw, output)
+        if answer.status >= 300:
+            error = parsed.get("Error", {})
+            raise AwsError(error.get("Code", "InternalFailure"), error.get("Message", ""), answer.status)
+        parsed.pop("ResponseMetadata", None)
+        return parsed
+
+    @staticmethod
+    def shape(service: str, action: str) -> Any:
+        """The input shape of an operation."""
+        return service_model(service).operation_model(action).input_shape
+
+    def ec2(self, region: str) -> Any:
+        """moto's own EC2 state of a region, for compute and janitor alone."""
+        from moto.ec2.models import ec2_backends
+
+        return ec2_backends[self.account_id][region]
+
+    def ec2_regions(self) -> dict[str, Any]:
+        """moto's EC2 state of every region that was touched."""
+        from moto.ec2.models import ec2_backends
+
+        return dict(ec2_backends[self.account_id])
+
+    def _run(self, environ: dict[str, Any]) -> Answer:
+        status: list[Any] = []
+
+        def start_response(line: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            status[:] = [int(line.split(" ", 1)[0]), headers]
+
+        chunks: Iterable[bytes] = self._application(environ, start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            getattr(chunks, "close", lambda: None)()
+        return Answer(status[0], status[1], body)
+
+
+def _environ(request: dict[str, Any], service: str, region: str) -> dict[str, Any]:
+    body = request["body"]
+    data = urlencode(body).encode() if isinstance(body, dict) else bytes(body)
+    form = "application/x-www-form-urlencoded; charset=utf-8"
+    environ = {
+        "REQUEST_METHOD": request["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": request["url_path"],
+        "QUERY_STRING": urlencode(request["query_string"]),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": f"{service}.{region}.amazonaws.com",
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential=emulator/20260101/{region}/{service}/aws4_request, ",
+        "CONTENT_LENGTH": str(len(data)),
+        "CONTENT_TYPE": request["headers"].get("Content-Type", form),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(data),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request["headers"].items():
+        if name.lower() != "content-type":
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+    return environ

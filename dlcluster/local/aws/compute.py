@@ -1,0 +1,260 @@
+"""Emulated instances: their state, what their nodes need, and moto's bookkeeping of them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dlcluster.local.aws.backend import Backend
+from dlcluster.local.aws.wire import AwsError
+
+_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+_CONSOLE_LIMIT = 64 * 1024  # EC2 keeps the last 64 KB
+_REMEMBERED = timedelta(seconds=60)  # how long a terminated instance is still described (AWS: about an hour)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What a node needs to know of its instance. `key_material` is an OpenSSH public key line."""
+
+    id: str
+    region: str
+    state: str
+    private_ip: str
+    public_ip: str | None
+    key_material: str | None
+    user_data: bytes
+    instance_type: str
+    image_id: str
+    tags: dict[str, str]
+    profile_arn: str | None
+    launch_time: datetime
+
+
+@dataclass
+class Launch:
+    """What RunInstances was asked for and moto does not keep."""
+
+    key_material: str | None = None
+    user_data: bytes = b""
+    group_name: str = ""
+    interface_types: list[str] = field(default_factory=list)
+    interface_tags: dict[str, str] = field(default_factory=dict)
+    profile: str | None = None
+
+
+@dataclass
+class _Life:
+    launch: Launch
+    console: str = ""
+    ended: datetime | None = None
+
+
+class Compute:
+    """All instances of the account, in every region.
+
+    `on_state` is called after each `set_state`.
+    """
+
+    def __init__(self, backend: Backend, *, nodes: bool) -> None:
+        self._backend = backend
+        self._nodes = nodes
+        self._lives: dict[str, _Life] = {}
+        self._lock = threading.RLock()
+        self.placement_groups: dict[tuple[str, str], dict[str, Any]] = {}  # by region and name
+        self.on_state: Callable[[], None] = lambda: None
+
+    # -- for nodes --------------------------------------------------------------------------------
+
+    def instances(self) -> list[Instance]:
+        """Every instance, terminated ones included while EC2 still describes them."""
+        with self._backend.lock:
+            return [self._instance(region, instance) for region, instance in self._all()]
+
+    def set_state(self, instance_id: str, state: str, reason: str = "") -> None:
+        """Move an instance to a state; `terminated` also gives back its volumes, addresses and interfaces.
+
+        Raises AwsError(InvalidInstanceID.NotFound) and ValueError for a state that EC2 does not have.
+        """
+        code = _CODES.get(state)
+        if code is None:
+            raise ValueError(f"no such instance state: {state}")
+        with self._backend.lock:
+            region, instance = self._find(instance_id)
+            if state == "terminated" and instance._state.name != "terminated":
+                instance.terminate()
+                self.ended(region, [instance_id])
+            elif state == "stopped":
+                instance.stop()
+            instance._state.name, instance._state.code = state, code
+            if reason:
+                instance._reason = reason
+                instance.state_reason.message = reason
+                instance.state_reason.code = reason.split(":")[0]
+        self.on_state()
+
+    def set_console_output(self, instance_id: str, text: str) -> None:
+        """Replace what GetConsoleOutput answers for an instance."""
+        self._life(instance_id).console = text[-_CONSOLE_LIMIT:]
+
+    def console_output(self, instance_id: str) -> str:
+        """The console text of an instance; raises AwsError(InvalidInstanceID.NotFound)."""
+        with self._backend.lock:
+            self._find(instance_id)
+        return self._life(instance_id).console
+
+    def credentials(self, instance_id: str) -> dict[str, str]:
+        """Role credentials as the instance metadata service answers them; the key id names the instance."""
+        secret = hashlib.sha256(f"secret {instance_id}".encode()).hexdigest()
+        expires = datetime.now(UTC) + timedelta(hours=6)
+        return {
+            "Code": "Success",
+            "Type": "AWS-HMAC",
+            "AccessKeyId": "ASIA" + instance_id.removeprefix("i-").upper(),
+            "SecretAccessKey": secret[:40],
+            "Token": secret,
+            "LastUpdated": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+    @staticmethod
+    def caller(access_key: str) -> str | None:
+        """The instance whose role credentials an access key belongs to."""
+        return "i-" + access_key.removeprefix("ASIA").lower() if access_key.startswith("ASIA") else None
+
+    # -- for the EC2 front (the backend's lock is held) ------------------------------------------
+
+    def launched(self, region: str, instance_ids: list[str], launch: Launch) -> None:
+        """Complete new instances with what moto leaves out."""
+        for instance_id in instance_ids:
+            _, instance = self._find(instance_id)
+            self._life(instance_id).launch = launch
+            self._complete(region, instance, launch)
+            self.starting(instance_id)
+
+    def starting(self, instance_id: str) -> None:
+        """An instance starts: with nodes it is pending until its node is up, and reachable by its address."""
+        _, instance = self._find(instance_id)
+        if not self._nodes:
+            return
+        instance._state.name, instance._state.code = "pending", _CODES["pending"]
+        for interface in instance.nics.values():
+            if interface.public_ip:
+                interface.public_ip = interface.private_ip_address
+
+    def ended(self, region: str, instance_ids: list[str]) -> None:
+        """Instances were terminated.
+
+        Interfaces that die with them are gone; the others are free. moto gives an address back at once, and
+        again when it drops the instance: here it is kept from others until the instance is forgotten.
+        """
+        backend = self._backend.ec2(region)
+        drop_orphan_tags(backend)
+        for instance_id in instance_ids:
+            _, instance = self._find(instance_id)
+            self._life(instance_id).ended = datetime.now(UTC)
+            instance._private_ips.clear()
+            for interface in list(instance.nics.values()):
+                if interface.id in backend.enis:
+                    interface.instance, interface.attachment_id = None, None
+                    interface.status = "available"
+                else:
+                    backend.tags.pop(interface.id, None)
+                    interface.subnet.request_ip(interface.private_ip_address, instance)
+
+    def forget(self) -> None:
+        """Drop instances that were terminated long ago, and give back their addresses."""
+        limit = datetime.now(UTC) - _REMEMBERED
+        with self._lock:
+            old = {key for key, life in self._lives.items() if life.ended and life.ended < limit}
+            for instance_id in old:
+                del self._lives[instance_id]
+        if not old:
+            return
+        for backend in self._regions().values():
+            for reservation in list(backend.reservations.values()):
+                gone = [item for item in reservation.instances if item.id in old]
+                reservation.instances = [item for item in reservation.instances if item.id not in old]
+                for instance in gone:
+                    backend.tags.pop(instance.id, None)
+                    for interface in instance.nics.values():
+                        if interface.id not in backend.enis:
+                            interface.subnet.del_subnet_ip(interface.private_ip_address)
+                if not reservation.instances:
+                    del backend.reservations[reservation.id]
+
+    def group_names(self, region: str) -> list[str]:
+        """The names of the placement groups of a region."""
+        return [name for where, name in self.placement_groups if where == region]
+
+    def in_use(self, region: str, group_name: str) -> bool:
+        """Whether an instance that lives is in the placement group."""
+        return any(
+            where == region and instance.placement.group_name == group_name and instance._state.name != "terminated"
+            for where, instance in self._all()
+        )
+
+    # -- moto -------------------------------------------------------------------------------------
+
+    def _complete(self, region: str, instance: Any, launch: Launch) -> None:
+        backend = self._backend.ec2(region)
+        interfaces = [item for item in backend.enis.values() if item.instance is instance]
+        # Interfaces on several network cards share device indexes, and moto keeps one per index.
+        instance.nics = dict(enumerate(interfaces))
+        for interface, kind in zip(interfaces, launch.interface_types, strict=False):
+            interface.interface_type = kind
+        for interface in interfaces:
+            interface.add_tags(launch.interface_tags)
+        if not instance.security_groups:
+            instance.security_groups = list(interfaces[0]._group_set)
+        instance.placement.group_name = launch.group_name
+        if launch.profile:
+            backend.associate_iam_instance_profile(instance.id, iam_instance_profile_name=launch.profile)
+
+    def _instance(self, region: str, instance: Any) -> Instance:
+        launch = self._life(instance.id).launch
+        profile = instance.iam_instance_profile or {}
+        return Instance(
+            id=instance.id,
+            region=region,
+            state=instance._state.name,
+            private_ip=instance.private_ip,
+            public_ip=instance.public_ip,
+            key_material=launch.key_material,
+            user_data=launch.user_data,
+            instance_type=instance.instance_type,
+            image_id=instance.image_id,
+            tags={tag["key"]: tag["value"] for tag in instance.get_tags()},
+            profile_arn=profile.get("Arn"),
+            launch_time=instance.launch_time.replace(tzinfo=UTC),
+        )
+
+    def _life(self, instance_id: str) -> _Life:
+        with self._lock:
+            return self._lives.setdefault(instance_id, _Life(Launch()))
+
+    def _find(self, instance_id: str) -> tuple[str, Any]:
+        for region, instance in self._all():
+            if instance.id == instance_id:
+                return region, instance
+        raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+
+    def _all(self) -> Iterator[tuple[str, Any]]:
+        for region, backend in self._regions().items():
+            for reservation in list(backend.reservations.values()):
+                for instance in reservation.instances:
+                    yield region, instance
+
+    def _regions(self) -> dict[str, Any]:
+        return self._backend.ec2_regions()
+
+
+def drop_orphan_tags(ec2: Any) -> None:
+    """Drop the tags of volumes and key pairs that are gone: moto keeps them."""
+    known = {*ec2.volumes, *(pair.id for pair in ec2.key_pairs.values())}
+    for resource_id in [key for key in ec2.tags if key.startswith(("vol-", "key-")) and key not in known]:
+        del ec2.tags[resource_id]

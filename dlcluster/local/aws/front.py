@@ -1,0 +1,144 @@
+"""The emulated cloud as one WSGI application: our own services over moto, with a call log and faults."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from dlcluster.local.aws.backend import Answer, Backend
+from dlcluster.local.aws.calls import CallLog, Faults, Record
+from dlcluster.local.aws.compute import Compute
+from dlcluster.local.aws.query import AwsError, Context, QueryService
+from dlcluster.local.aws.routing import Call, identify
+from dlcluster.local.aws.server import Server
+from dlcluster.local.aws.services import SERVICES
+from dlcluster.local.aws.wire import error_xml, session
+
+__all__ = ["Emulator", "serve"]
+
+
+class Emulator:
+    """An emulated AWS account.
+
+    nodes: instances stay `pending` until `compute.set_state(id, "running")`, and the public address of an
+    instance is its private one (it is reachable then).
+    on_change: called after every action that may have changed something; it must return quickly.
+
+    The state lives in this process, and moto's part of it is global: one Emulator at a time.
+    """
+
+    def __init__(self, *, nodes: bool = False, on_change: Callable[[], None] | None = None) -> None:
+        self.nodes = nodes
+        self.on_change = on_change
+        self.endpoint = ""
+        self.backend = Backend()
+        self.account_id = self.backend.account_id
+        self.compute = Compute(self.backend, nodes=nodes)
+        self.calls = CallLog()
+        self.faults = Faults()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._lock = threading.Lock()
+        self.services: dict[str, list[QueryService]] = {
+            name: [make(self) for make in makers] for name, makers in SERVICES.items()
+        }
+        self.compute.on_state = self._wake
+
+    def client(self, service: str, region: str, origin: str) -> Any:
+        """A boto3 client to this emulator that does not retry; `origin` tells its calls from a user's."""
+        import boto3
+        from botocore.config import Config
+
+        with self._lock:
+            key = service, region, origin
+            if key not in self._clients:
+                make: Any = boto3.Session(botocore_session=session()).client
+                self._clients[key] = make(
+                    service,
+                    region_name=region,
+                    endpoint_url=self.endpoint,
+                    aws_access_key_id="emulator",
+                    aws_secret_access_key="emulator",
+                    config=Config(
+                        retries={"total_max_attempts": 1},
+                        user_agent_extra=f"emulator-{origin}",
+                        max_pool_connections=64,
+                    ),
+                )
+            return self._clients[key]
+
+    def close(self) -> None:
+        """Stop the services' own threads."""
+        for service in self._all_services():
+            service.close()
+
+    def _all_services(self) -> Iterator[QueryService]:
+        return (service for services in self.services.values() for service in services)
+
+    def _wake(self) -> None:
+        for service in self._all_services():
+            service.wake()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        started = time.time()
+        _path_style(environ, self.endpoint)
+        call = identify(environ)
+        answer, error = self._answer(call, environ)
+        elapsed = 1000 * (time.time() - started)
+        self.calls.add(
+            Record(
+                started, call.service, call.action, call.region, call.access_key, call.origin,
+                answer.status, error, elapsed,
+            )
+        )  # fmt: skip
+        if not call.reads:
+            self._wake()
+            if self.on_change:
+                self.on_change()
+        start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", answer.headers)
+        return [answer.body]
+
+    def _answer(self, call: Call, environ: dict[str, Any]) -> tuple[Answer, str | None]:
+        request_id = str(uuid.uuid4())
+        try:
+            self.faults.check(call)
+        except AwsError as error:
+            return _error_answer(call.protocol, error, request_id), error.code
+        services = self.services.get(call.service, [])
+        service = next((item for item in services if item.complete or item.implements(call.action)), None)
+        if service is not None:
+            context = Context(call.service, call.region, self.account_id, call.access_key, call.user_agent, request_id)
+            response = service.respond(call.action, call.form, context)
+            headers = [("Content-Type", response.content_type), ("x-amzn-RequestId", request_id)]
+            return Answer(response.status, headers, response.body), response.error
+        answer = self.backend.respond(environ, call.service, call.action)
+        return answer, None if answer.status < 400 else str(answer.status)
+
+
+def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Server:
+    """Serve the emulator over HTTP and tell it its endpoint."""
+    server = Server(emulator, host, port)
+    emulator.endpoint = server.endpoint
+    return server
+
+
+def _error_answer(protocol: str, error: AwsError, request_id: str) -> Answer:
+    if "json" in protocol or "cbor" in protocol:
+        body = json.dumps({"__type": error.code, "message": error.message}).encode()
+        headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", error.code)]
+    else:
+        body = error_xml(protocol, error, request_id)
+        headers = [("Content-Type", "text/xml")]
+    return Answer(error.status, [*headers, ("x-amzn-RequestId", request_id)], body)
+
+
+def _path_style(environ: dict[str, Any], endpoint: str) -> None:
+    """Turn `bucket.localhost:4566/key` into `localhost:4566/bucket/key`, as S3 does."""
+    host = environ.get("HTTP_HOST", "")
+    bucket, _, rest = host.partition(".localhost")
+    if rest.startswith(":") or (bucket and host.endswith(".localhost")):
+        environ["HTTP_HOST"] = "localhost" + rest
+        environ["PATH_INFO"] = f"/{bucket}{environ.get('PATH_INFO', '/')}"

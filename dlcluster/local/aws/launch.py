@@ -1,0 +1,241 @@
+"""RunInstances and what follows: launch templates really applied, instances pending until their node is up."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.model import ListShape, Shape, StructureShape
+
+from dlcluster.local.aws.backend import Backend
+from dlcluster.local.aws.compute import Compute, Launch
+from dlcluster.local.aws.placement import refuse_unknown, tags_for
+from dlcluster.local.aws.query import AwsError, Context, QueryService
+
+_USER_DATA_LIMIT = 16 * 1024
+
+
+class Instances(QueryService):
+    """RunInstances, StartInstances, TerminateInstances and GetConsoleOutput."""
+
+    complete = False
+
+    def __init__(self, emulator: Any) -> None:
+        super().__init__("ec2")
+        self._backend: Backend = emulator.backend
+        self._compute: Compute = emulator.compute
+        self._tokens: dict[tuple[str, str], tuple[dict[str, Any], list[str]]] = {}
+
+    def run_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        with self._backend.lock:
+            self._compute.forget()
+            token = context.region, params.get("ClientToken", context.request_id)
+            if token in self._tokens:
+                return self._again(token, params)
+            request = Request(self._backend, context.region, params)
+            if request.group_name:
+                refuse_unknown([request.group_name], self._compute.group_names(context.region))
+            if params.get("DryRun"):
+                message = "Request would have succeeded, but DryRun flag is set."
+                raise AwsError("DryRunOperation", message, status=412)
+            made = self._backend.call("ec2", "RunInstances", request.asked, context.region)
+            instance_ids = [item["InstanceId"] for item in made["Instances"]]
+            self._compute.launched(context.region, instance_ids, request.launch())
+            self._tokens[token] = params, instance_ids
+            return self._reservation(instance_ids, context.region)
+
+    def start_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        with self._backend.lock:
+            result = self._backend.call("ec2", "StartInstances", params, context.region)
+            for item in result.get("StartingInstances", []):
+                if item["PreviousState"]["Name"] == "stopped":
+                    self._compute.starting(item["InstanceId"])
+            return result
+
+    def terminate_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        with self._backend.lock:
+            result = self._backend.call("ec2", "TerminateInstances", params, context.region)
+            self._compute.ended(context.region, params["InstanceIds"])
+            return result
+
+    def get_console_output(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        text = self._compute.console_output(params["InstanceId"])
+        output = base64.b64encode(text.encode()).decode()
+        return {"InstanceId": params["InstanceId"], "Timestamp": datetime.now(UTC), "Output": output}
+
+    def _again(self, token: tuple[str, str], params: dict[str, Any]) -> dict[str, Any]:
+        """A repeated ClientToken names the launch it made, and launches nothing."""
+        before, instance_ids = self._tokens[token]
+        if before != params:
+            message = f"Client token '{token[1]}' was used with other parameters."
+            raise AwsError("IdempotentParameterMismatch", message)
+        return self._reservation(instance_ids, token[0])
+
+    def _reservation(self, instance_ids: list[str], region: str) -> dict[str, Any]:
+        asked = {"InstanceIds": instance_ids}
+        return self._backend.call("ec2", "DescribeInstances", asked, region)["Reservations"][0]
+
+
+class Request:
+    """A RunInstances request with everything written out: moto applies only a part of a launch template.
+
+    Raises AwsError for what EC2 refuses. `asked` is what moto is asked for.
+    """
+
+    def __init__(self, backend: Backend, region: str, params: dict[str, Any]) -> None:
+        self._backend = backend
+        self._region = region
+        self.asked = self._with_template(params)
+        self._tags = self.asked.get("TagSpecifications", [])
+        self._profile = self.asked.pop("IamInstanceProfile", {})
+        self.asked.pop("DryRun", None)
+        self.group_name: str = self.asked.get("Placement", {}).get("GroupName", "")
+        self._count()
+        self._network()
+        self._volumes()
+        self.asked["TagSpecifications"] = [
+            {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+            for kind in ("instance", "volume")
+            if (tags := tags_for(kind, self._tags))
+        ]
+        self._launch = Launch(
+            key_material=self._public_key(self.asked.get("KeyName")),
+            user_data=_user_data(self.asked.get("UserData", "")),
+            group_name=self.group_name,
+            interface_types=[i.get("InterfaceType", "interface") for i in self.asked["NetworkInterfaces"]],
+            interface_tags=tags_for("network-interface", self._tags),
+            profile=self._profile_name(),
+        )
+
+    def launch(self) -> Launch:
+        """What moto does not take of the request."""
+        return self._launch
+
+    def _call(self, action: str, **params: Any) -> dict[str, Any]:
+        return self._backend.call("ec2", action, params, self._region)
+
+    def _with_template(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The launch template's data, and over it what the request says itself."""
+        template = self._template(params.get("LaunchTemplate"))
+        asked = {**template, **params}
+        for name in ("MetadataOptions", "Placement"):
+            asked[name] = {**template.get(name, {}), **params.get(name, {})}
+        asked["TagSpecifications"] = [
+            *template.get("TagSpecifications", []),
+            *params.get("TagSpecifications", []),
+        ]
+        if not asked.get("ImageId"):
+            raise AwsError("MissingParameter", "The request must contain the parameter ImageId")
+        return asked
+
+    def _template(self, wanted: dict[str, Any] | None) -> dict[str, Any]:
+        if not wanted:
+            return {}
+        name = {key: wanted[key] for key in ("LaunchTemplateId", "LaunchTemplateName") if key in wanted}
+        version = wanted.get("Version") or "$Default"
+        found = self._call("DescribeLaunchTemplateVersions", **name, Versions=[version])
+        if not found.get("LaunchTemplateVersions"):
+            message = f"Could not find the specified version {version} for the launch template."
+            raise AwsError("InvalidLaunchTemplateId.VersionNotFound", message)
+        shape = self._backend.shape("ec2", "RunInstances")
+        return fit(shape, found["LaunchTemplateVersions"][0]["LaunchTemplateData"])
+
+    def _count(self) -> None:
+        least, most = self.asked["MinCount"], self.asked["MaxCount"]
+        if not 1 <= least <= most:
+            message = f"Invalid value '{least}' for minCount: 1 to maxCount ({most}) is expected"
+            raise AwsError("InvalidParameterValue", message)
+        self.asked["MinCount"] = most  # moto launches MinCount
+
+    def _network(self) -> None:
+        """Write the interfaces out: one when none is asked for, in a default subnet when none is named."""
+        subnet_id = self.asked.pop("SubnetId", None)
+        groups = self.asked.pop("SecurityGroupIds", [])
+        interfaces = self.asked.get("NetworkInterfaces")
+        if interfaces and (subnet_id or groups):
+            raise AwsError(
+                "InvalidParameterCombination",
+                "Network interfaces and an instance-level subnet ID or security groups may not be specified "
+                "on the same request",
+            )
+        self.asked["NetworkInterfaces"] = interfaces or [{"DeviceIndex": 0}]
+        for item in self.asked["NetworkInterfaces"]:
+            if "NetworkInterfaceId" in item:
+                continue
+            item["SubnetId"] = item.get("SubnetId") or subnet_id or self._default_subnet()
+            item["Groups"] = item.get("Groups") or groups
+            item.setdefault("DeleteOnTermination", True)
+            self._check_network(item)
+
+    def _default_subnet(self) -> str:
+        filters = [{"Name": "default-for-az", "Values": ["true"]}]
+        zone = self.asked["Placement"].get("AvailabilityZone")
+        if zone:
+            filters.append({"Name": "availability-zone", "Values": [zone]})
+        subnets = self._call("DescribeSubnets", Filters=filters)["Subnets"]
+        if not subnets:
+            raise AwsError("MissingInput", "No subnets found for the default VPC. Please specify a subnet.")
+        return str(min(subnets, key=lambda item: item["AvailabilityZone"])["SubnetId"])
+
+    def _check_network(self, interface: dict[str, Any]) -> None:
+        subnet = self._call("DescribeSubnets", SubnetIds=[interface["SubnetId"]])["Subnets"][0]
+        if subnet["AvailableIpAddressCount"] < self.asked["MaxCount"]:
+            raise AwsError(
+                "InsufficientFreeAddressesInSubnet",
+                "The specified subnet does not have enough free addresses to satisfy the request.",
+            )
+        if not interface["Groups"]:
+            return
+        for group in self._call("DescribeSecurityGroups", GroupIds=interface["Groups"])["SecurityGroups"]:
+            if group.get("VpcId") != subnet["VpcId"]:
+                pair = f"Security group {group['GroupId']} and subnet {interface['SubnetId']}"
+                raise AwsError("InvalidParameter", f"{pair} belong to different networks.")
+
+    def _volumes(self) -> None:
+        for item in self.asked.get("BlockDeviceMappings", []):
+            if "Ebs" in item:
+                item["Ebs"] = {"VolumeSize": 8, "DeleteOnTermination": True, **item["Ebs"]}
+
+    def _public_key(self, name: str | None) -> str | None:
+        if not name:
+            return None
+        pairs = self._call("DescribeKeyPairs", KeyNames=[name], IncludePublicKey=True)["KeyPairs"]
+        return pairs[0]["PublicKey"].strip()
+
+    def _profile_name(self) -> str | None:
+        name = self._profile.get("Name") or self._profile.get("Arn", "").rpartition("/")[2]
+        if not name:
+            return None
+        try:
+            self._backend.call("iam", "GetInstanceProfile", {"InstanceProfileName": name}, self._region)
+        except AwsError:
+            raise AwsError(
+                "InvalidParameterValue",
+                f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+            ) from None
+        return name
+
+
+def fit(shape: Shape, value: Any) -> Any:
+    """The part of a value that a shape has members for."""
+    if isinstance(shape, StructureShape):
+        return {
+            key: fit(shape.members[key], item)
+            for key, item in value.items()
+            if key in shape.members and item is not None
+        }
+    if isinstance(shape, ListShape):
+        return [fit(shape.member, item) for item in value]
+    return value
+
+
+def _user_data(encoded: str) -> bytes:
+    try:
+        data = base64.b64decode(encoded)
+    except binascii.Error:
+        raise AwsError("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.") from None
+    if len(data) > _USER_DATA_LIMIT:
+        raise AwsError("InvalidParameterValue", f"User data is limited to {_USER_DATA_LIMIT} bytes")
+    return data

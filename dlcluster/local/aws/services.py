@@ -1,0 +1,19 @@
+"""The services that are ours: what a request does not find here goes to moto."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dlcluster.local.aws.janitor import Deletions
+from dlcluster.local.aws.launch import Instances
+from dlcluster.local.aws.placement import PlacementGroups
+
+if TYPE_CHECKING:
+    from dlcluster.local.aws.front import Emulator
+    from dlcluster.local.aws.query import QueryService
+
+# Several classes may share a service (by botocore's name): the first that implements an operation answers it.
+SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
+    "ec2": [Instances, PlacementGroups, Deletions],
+}
