@@ -1,0 +1,59 @@
+"""Ends jobs on this node and says which: {"stopped": [job, ...], "killed": [job, ...]}.
+
+Payload: {"job": id or None for all, "why": file to leave as a reason, "seconds": patience}. Asking twice is harmless.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+from . import files, processes
+
+
+def main(payload: dict[str, Any]) -> int:
+    asked = [job for job in files.running_jobs() if payload["job"] in (None, job)]
+    pids = {job: _ask(job, payload["why"]) for job in asked}
+    deadline = time.monotonic() + payload["seconds"]
+    while any(files.alive(job) for job in asked) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed = [job for job in asked if files.alive(job)]
+    for job in killed:
+        _kill(pids[job])
+    print(json.dumps({"stopped": asked, "killed": killed}), flush=True)
+    return 0
+
+
+def _ask(job: str, why: str) -> int:
+    directory = files.job_dir(job)
+    with open(os.path.join(directory, why), "w"):
+        pass
+    pid = _pid(os.path.join(directory, "lock"))
+    if pid:
+        os.kill(pid, signal.SIGTERM)
+    return pid
+
+
+def _pid(path: str) -> int:
+    """The supervisor's process id; 0 if it has not come so far within a second."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        with open(path) as file:
+            text = file.read()
+        if text:
+            return int(text)
+        time.sleep(0.02)
+    return 0
+
+
+def _kill(pid: int) -> None:
+    if not pid:
+        return
+    for process in [*processes.descendants(pid), pid]:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
