@@ -100,8 +100,7 @@ def get_object(bucket: str, key: str, path: str) -> None:
     """Fetch an object from S3 into a file, streamed. The file appears when it is complete."""
 
     def get() -> None:
-        with open(path + ".part", "wb") as sink:
-            _s3("GET", bucket, key, {}, sink=sink)
+        _s3("GET", bucket, key, {}, sink=path + ".part")
         os.replace(path + ".part", path)
 
     _patiently(get, 60)
@@ -157,7 +156,7 @@ def _s3(
     key: str,
     headers: dict[str, str],
     body: BinaryIO | None = None,
-    sink: BinaryIO | None = None,
+    sink: str = "",
 ) -> None:
     where = region()
     url = f"{_endpoint('s3', where)}/{bucket}/{quote(key, safe='/~')}"
@@ -169,10 +168,10 @@ def _send(
     url: str,
     headers: dict[str, str],
     body: bytes | BinaryIO | None = None,
-    sink: BinaryIO | None = None,
+    sink: str = "",
     timeout: float = 30,
 ) -> str:
-    """One request; the answer's text, or AwsError. sink: a binary file that takes the answer instead."""
+    """One request; the answer's text, or AwsError. sink: path of a file that takes the answer instead."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=timeout)
@@ -181,7 +180,10 @@ def _send(
         connection.request(method, target, body, headers)
         answer = connection.getresponse()
         if answer.status < 300 and sink:
-            shutil.copyfileobj(answer, sink)
+            with open(sink, "wb") as file:
+                shutil.copyfileobj(answer, file)
+            if answer.length:  # http.client ends a cut answer like a whole one
+                raise OSError(f"{url}: {answer.length} bytes are missing")
             return ""
         text = answer.read().decode("utf-8", "replace")
     finally:
