@@ -14,7 +14,7 @@ from dlcluster.config.source import Problem, Source, parse
 from dlcluster.errors import UserError
 
 _EXPECTED = {
-    "string_type": "expected text (quote it when it looks like a number)",
+    "string_type": "expected text (quote it when it looks like a number or a date)",
     "int_type": "expected a whole number",
     "bool_type": "expected true or false",
     "tuple_type": "expected a list",
@@ -98,7 +98,9 @@ def _shown(value: Any) -> str:
         return "a list"
     if value is None:
         return "nothing"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    if isinstance(value, str):
+        return repr(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:

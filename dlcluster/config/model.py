@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from dlcluster import catalog
 from dlcluster.errors import UserError
@@ -49,9 +49,15 @@ def _tags(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _no_number(value: object) -> object:
+    if type(value) is int:  # 1 == True would do for a Literal
+        raise ValueError(f"expected 'auto', true or false, got {value}")
+    return value
+
+
 Cidr = Annotated[str, AfterValidator(_cidr)]
 DiskGib = Annotated[int, Field(ge=8, le=16384)]
-Switch = Literal["auto", True, False]
+Switch = Annotated[Literal["auto", True, False], BeforeValidator(_no_number)]
 Python = Annotated[str, Field(pattern=r"^/[\w./+-]+$")]
 
 

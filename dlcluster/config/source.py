@@ -63,7 +63,7 @@ class _Reader:
     def read(self, node: yaml.Node, path: Path) -> Any:
         self._source.values[path] = _place(node.start_mark)
         if isinstance(node, yaml.ScalarNode):
-            return self._loader.construct_object(node)
+            return self._scalar(node)
         if id(node) in self._open:
             self._problem(node, "an alias refers to the mapping or list that it stands in")
             return None
@@ -74,6 +74,13 @@ class _Reader:
             return tuple(self.read(item, (*path, index)) for index, item in enumerate(node.value))
         finally:
             self._open.remove(id(node))
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return self._loader.construct_object(node)
+        except ValueError as error:  # a date that does not exist, a tag that does not fit
+            self._problem(node, f"not a value: {error}")
+            return None
 
     def _items(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, Any]]:
         for key_node, value_node in node.value:

@@ -18,7 +18,7 @@ publish() { # STATE
 fail() { # REASON
     trap - ERR
     echo "dlcluster: failed: $1" >&2
-    publish "failed: $1"
+    publish "failed: $1" || true
     exit 1
 }
 trap 'fail "exit $? in line $LINENO of the boot script: $BASH_COMMAND"' ERR
