@@ -1,6 +1,6 @@
 """Ends jobs on this node and says which: {"stopped": [job, ...], "killed": [job, ...]}.
 
-Payload: {"job": id or None for all, "why": file to leave as a reason, "seconds": patience}. Asking twice is harmless.
+Payload: {"job": id or None for all, "seconds": patience}. Asking twice is harmless.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from . import files, processes
 
 def main(payload: dict[str, Any]) -> int:
     asked = [job for job in files.running_jobs() if payload["job"] in (None, job)]
-    pids = {job: _ask(job, payload["why"]) for job in asked}
+    pids = {job: _ask(job) for job in asked}
     deadline = time.monotonic() + payload["seconds"]
     while any(files.alive(job) for job in asked) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -27,9 +27,9 @@ def main(payload: dict[str, Any]) -> int:
     return 0
 
 
-def _ask(job: str, why: str) -> int:
+def _ask(job: str) -> int:
     directory = files.job_dir(job)
-    with open(os.path.join(directory, why), "w"):
+    with open(os.path.join(directory, "cancelled"), "w"):
         pass
     pid = _pid(os.path.join(directory, "lock"))
     if pid:
