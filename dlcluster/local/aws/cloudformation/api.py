@@ -1,0 +1,185 @@
+"""The operations of CloudFormation: create, update, delete and what steers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dlcluster.local.aws.cloudformation import request
+from dlcluster.local.aws.cloudformation.api_changes import ChangeSets
+from dlcluster.local.aws.cloudformation.api_reads import Reads
+from dlcluster.local.aws.cloudformation.changes import compute
+from dlcluster.local.aws.cloudformation.delete import Delete
+from dlcluster.local.aws.cloudformation.deploy import Create, ResumeRollback, Update
+from dlcluster.local.aws.cloudformation.intrinsics import error
+from dlcluster.local.aws.cloudformation.model import Options, Signal, Stack, now
+from dlcluster.local.aws.cloudformation.operation import Operation
+from dlcluster.local.aws.cloudformation.registry import missing
+from dlcluster.local.aws.query import AwsError, Context
+
+if TYPE_CHECKING:
+    from dlcluster.local.aws.front import Emulator
+
+BUSY = "_IN_PROGRESS"
+
+
+class CloudFormation(ChangeSets, Reads):
+    """The service of one emulated account."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        super().__init__(emulator)
+        self.complete = True
+
+    def create_stack(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Begin a stack; the answer is held for a moment, so that a waiter's first look finds it done."""
+        region, name = context.region, params["StackName"]
+        request.check_name(name)
+        request.refuse_unsupported(params)
+        token = params.get("ClientRequestToken", "")
+        with self.registry.lock:
+            stack = self.registry.live(region, name)
+            if stack is not None:
+                if token and stack.tokens.get(token) == "CreateStack":
+                    return {"StackId": stack.id}
+                raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
+            target = request.target(params, None, self.clients(region))
+            stack = self.registry.add(region, name, target)
+            stack.options = Options(_on_failure(params), params.get("TimeoutInMinutes"), token)
+            stack.protected = bool(params.get("EnableTerminationProtection"))
+            try:
+                operation = Create(self.registry, stack, target)
+            except AwsError:
+                self.registry.forget(stack)
+                raise
+            stack.tokens[token] = "CreateStack"
+            stack.set_status("CREATE_IN_PROGRESS", "User Initiated")
+            operation.start()
+        self.hold(operation, context)
+        return {"StackId": stack.id}
+
+    def update_stack(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Begin an update. Raises AwsError(ValidationError) when nothing would change."""
+        request.refuse_unsupported(params)
+        token = params.get("ClientRequestToken", "")
+        with self.registry.lock:
+            stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+            if token and stack.tokens.get(token) == "UpdateStack":
+                return {"StackId": stack.id}
+            self.check_updatable(stack)
+            target = request.target(params, stack, self.clients(context.region))
+            if compute(Operation(self.registry, stack), stack, target, new=False).empty:
+                raise error("No updates are to be performed.")
+            operation = Update(self.registry, stack, target)
+            stack.tokens[token] = "UpdateStack"
+            stack.options = Options(_on_failure(params), None, token)
+            self.begin_update(stack, operation)
+        self.hold(operation, context)
+        return {"StackId": stack.id}
+
+    def delete_stack(self, params: dict[str, Any], context: Context) -> None:
+        """Begin the deletion; a stack that does not exist is no error."""
+        with self.registry.lock:
+            try:
+                stack = self.registry.find(context.region, params["StackName"])
+            except AwsError:
+                return
+            operation = self._begin_delete(stack, params)
+        if operation:
+            self.hold(operation, context)
+
+    def _begin_delete(self, stack: Stack, params: dict[str, Any]) -> Delete | None:
+        if stack.gone or stack.status == "DELETE_IN_PROGRESS":
+            return None
+        if stack.protected:
+            raise error(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
+        if stack.status.startswith("UPDATE_") and stack.status.endswith(BUSY):
+            raise error(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
+        retain = frozenset(params.get("RetainResources") or ())
+        if retain and stack.status != "DELETE_FAILED":
+            raise error("Invalid operation on stack [" + stack.id + "]. Specify which resources to retain only when "
+                        "the stack is in the DELETE_FAILED state.")  # fmt: skip
+        unknown = sorted(retain - stack.resources.keys())
+        if unknown:
+            raise error(f"The specified resources to retain do not exist: [{', '.join(unknown)}]")
+        previous = stack.operation if stack.status.endswith(BUSY) else None
+        if previous is not None:
+            previous.superseded = True
+            previous.stopped.set()
+        stack.options = Options(token=params.get("ClientRequestToken", ""))
+        stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
+        operation = Delete(self.registry, stack, retain, previous)
+        operation.start()
+        return operation
+
+    def cancel_update_stack(self, params: dict[str, Any], context: Context) -> None:
+        """Stop a running update; it rolls back."""
+        stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+        if stack.status != "UPDATE_IN_PROGRESS":
+            raise error("CancelUpdateStack cannot be called from current stack status")
+        stack.operation.stopped.set()
+
+    def continue_update_rollback(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Go on with a rollback that failed, leaving out ResourcesToSkip."""
+        with self.registry.lock:
+            stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+            if stack.status != "UPDATE_ROLLBACK_FAILED":
+                raise error(f"Stack:{stack.id} is in {stack.status} state and can not continue rollback.")
+            skip = frozenset(params.get("ResourcesToSkip") or ())
+            stack.options = Options(token=params.get("ClientRequestToken", ""))
+            last = stack.operation
+            operation = ResumeRollback(last.update if isinstance(last, ResumeRollback) else last, skip)
+            stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+            operation.start()
+        self.hold(operation, context)
+        return {}
+
+    def signal_resource(self, params: dict[str, Any], context: Context) -> None:
+        """A node says that it is ready, or that it failed."""
+        stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+        logical = params["LogicalResourceId"]
+        resource = stack.resources.get(logical)
+        if resource is None:
+            raise error(f"Resource {logical} does not exist for stack {stack.name}")
+        if not resource.status.endswith(BUSY):
+            raise error(f"Signal for {logical} is not expected: it is in status {resource.status}")
+        self.signal(stack, logical, Signal(params["UniqueId"], params["Status"] == "SUCCESS"))
+
+    def signal(self, stack: Stack, logical_id: str, signal: Signal) -> None:
+        """Record a signal once per unique id."""
+        with stack.lock:
+            known = stack.signals[logical_id]
+            if all(item.unique_id != signal.unique_id for item in known):
+                known.append(signal)
+
+    def update_termination_protection(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Switch the protection on or off."""
+        stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+        stack.protected = params["EnableTerminationProtection"]
+        return {"StackId": stack.id}
+
+    def set_stack_policy(self, params: dict[str, Any], context: Context) -> None:
+        """Refused: a policy that nobody enforces would be a false promise."""
+        raise error("Stack policies are not supported by this endpoint")
+
+    def get_stack_policy(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """No stack has a policy here."""
+        self.registry.find(context.region, params["StackName"], missing)
+        return {}
+
+    def check_updatable(self, stack: Stack) -> None:
+        """Raises AwsError unless the stack is in a state from which it can be updated."""
+        if stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"):
+            raise error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+
+    def begin_update(self, stack: Stack, operation: Update) -> None:
+        """Set an update going."""
+        stack.updated = now()
+        stack.signals.clear()
+        stack.set_status("UPDATE_IN_PROGRESS", "User Initiated")
+        operation.start()
+
+
+def _on_failure(params: dict[str, Any]) -> str:
+    disabled, wanted = params.get("DisableRollback"), params.get("OnFailure")
+    if disabled is not None and wanted:
+        raise error("You cannot specify both DisableRollback and OnFailure")
+    return wanted or ("DO_NOTHING" if disabled else "ROLLBACK")

@@ -1,0 +1,130 @@
+"""Auto Scaling groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, missing_is_fine, names, removed_tags
+
+FAILED_LAUNCHES = 5  # so many failed activities, and CloudFormation gives the group up
+_SAME = [
+    "MinSize",
+    "MaxSize",
+    "DesiredCapacity",
+    "DesiredCapacityType",
+    "LaunchTemplate",
+    "MixedInstancesPolicy",
+    "AvailabilityZones",
+    "HealthCheckType",
+    "HealthCheckGracePeriod",
+    "PlacementGroup",
+    "TerminationPolicies",
+    "CapacityRebalance",
+    "NewInstancesProtectedFromScaleIn",
+    "MaxInstanceLifetime",
+    "DefaultInstanceWarmup",
+    "ServiceLinkedRoleARN",
+]
+
+
+class AutoScalingGroup(Kind):
+    name = "AWS::AutoScaling::AutoScalingGroup"
+    properties = names(
+        " ".join(_SAME) + " AutoScalingGroupName VPCZoneIdentifier Cooldown LifecycleHookSpecificationList Tags"
+    )
+    mutable = properties - names("AutoScalingGroupName LifecycleHookSpecificationList")
+
+    def create(self, x: Step) -> None:
+        group = x.get("AutoScalingGroupName") or x.unique_name()
+        x.call(
+            "autoscaling",
+            "create_auto_scaling_group",
+            AutoScalingGroupName=group,
+            **self._request(x),
+            LifecycleHookSpecificationList=x.get("LifecycleHookSpecificationList"),
+            Tags=self._tags(x, group),
+        )
+        x.made(group)
+        self._stabilise(x, set())
+
+    def _request(self, x: Step) -> dict[str, Any]:
+        subnets = x.get("VPCZoneIdentifier")
+        return {
+            **x.only(*_SAME),
+            "VPCZoneIdentifier": ",".join(subnets) if subnets else None,
+            "DefaultCooldown": x.get("Cooldown"),
+        }
+
+    def _tags(self, x: Step, group: str) -> list[dict[str, Any]] | None:
+        """The group's tags; stack tags reach the instances, own tags as the template says."""
+        own = {item["Key"]: item["PropagateAtLaunch"] for item in x.get("Tags") or []}
+        return [
+            {
+                "Key": key,
+                "Value": value,
+                "PropagateAtLaunch": own.get(key, True),
+                "ResourceId": group,
+                "ResourceType": "auto-scaling-group",
+            }
+            for key, value in x.tags.items()
+        ] or None
+
+    def _stabilise(self, x: Step, known: set[str]) -> None:
+        x.wait(lambda: self._stable(x, known), f"Group {x.physical_id} to stabilize", seconds=3600)
+
+    def _stable(self, x: Step, known: set[str]) -> bool:
+        group = self._describe(x)
+        if not group:
+            raise Failed(f"Group {x.physical_id} disappeared")
+        serving = sum(item["LifecycleState"] == "InService" for item in group["Instances"])
+        if serving >= group["DesiredCapacity"]:
+            return True
+        failed = [row for row in self._activities(x) if row["ActivityId"] not in known]
+        failed = [row for row in failed if row["StatusCode"] == "Failed"]
+        if len(failed) >= FAILED_LAUNCHES:
+            sizes = f"{serving}/{group['MinSize']}/{group['DesiredCapacity']}"
+            raise Failed(
+                f"Group did not stabilize. {{current/minSize/group size = {sizes}}}. Failed Scaling Activity: "
+                f"{failed[0].get('StatusMessage', '')}"
+            )
+        return False
+
+    def _describe(self, x: Step) -> dict[str, Any]:
+        answer = x.call("autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=[x.physical_id])
+        groups = answer["AutoScalingGroups"]
+        return groups[0] if groups else {}
+
+    def _activities(self, x: Step) -> list[dict[str, Any]]:
+        answer = x.call("autoscaling", "describe_scaling_activities", AutoScalingGroupName=x.physical_id)
+        return list(answer["Activities"])
+
+    def update(self, x: Step) -> None:
+        known = {row["ActivityId"] for row in self._activities(x)}
+        if x.changed - {"Tags"}:
+            request = self._request(x)
+            x.call("autoscaling", "update_auto_scaling_group", AutoScalingGroupName=x.physical_id, **request)
+        if "Tags" in x.changed:
+            self._retag(x)
+        self._stabilise(x, known)
+
+    def _retag(self, x: Step) -> None:
+        gone = [
+            {"Key": key, "ResourceId": x.physical_id, "ResourceType": "auto-scaling-group"} for key in removed_tags(x)
+        ]
+        if gone:
+            x.call("autoscaling", "delete_tags", Tags=gone)
+        tags = self._tags(x, x.physical_id)
+        if tags:
+            x.call("autoscaling", "create_or_update_tags", Tags=tags)
+
+    def delete(self, x: Step) -> None:
+        with missing_is_fine():
+            x.call("autoscaling", "delete_auto_scaling_group", AutoScalingGroupName=x.physical_id, ForceDelete=True)
+        x.wait(lambda: not self._describe(x), f"Group {x.physical_id} deleted", seconds=3600)
+
+    def attribute(self, x: Step, name: str) -> Any:
+        if name == "AutoScalingGroupARN":
+            return self._describe(x)["AutoScalingGroupARN"]
+        if name == "AutoScalingGroupName":
+            return x.physical_id
+        return super().attribute(x, name)
