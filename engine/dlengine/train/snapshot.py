@@ -1,0 +1,125 @@
+"""A run as a checkpoint: everything that decides how it goes on, saved and put back exactly."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dlengine.errors import EngineError
+from dlengine.train import checkpoint, rng
+from dlengine.train.duration import Position
+from dlengine.train.optimizer import describe
+
+if TYPE_CHECKING:
+    from dlengine.train.run import Run
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """What must be equal between a checkpoint and the run that continues it, and between ranks.
+
+    The length of the run is not among it, so that a run can be prolonged; nor is the number of ranks.
+    """
+    return {
+        "model": {
+            name: [list(value.shape), str(value.dtype).removeprefix("torch.")]
+            for name, value in run.model.state_dict().items()
+        },
+        "training samples": len(run.train_data),
+        "batch_size": run.options.batch,
+        "seed": run.options.seed,
+        "schedule": run.options.schedule,
+        "warmup": run.options.warmup,
+        **describe(run.optimizer),
+    }
+
+
+def save(run: Run) -> str:
+    """Write the checkpoint of the current position; all ranks call it, rank 0 writes. Returns the path."""
+    assert run.options.directory is not None
+    ranks = run.group.gather({"rng": rng.capture(run.group.device), "meter": run.meter.state()})
+    if run.group.rank != 0:
+        return ""
+    state = {
+        "settings": run.settings,
+        "position": asdict(run.position),
+        "history": run.history,
+        "model": run.model.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "ranks": ranks,
+    }
+    return str(checkpoint.write(run.options.directory, run.position.step, state, run.options.keep))
+
+
+def resume(run: Run) -> str | None:
+    """Continue from the newest usable checkpoint, as `options.resume` asks; its path, or None for a fresh start.
+
+    Rank 0 reads the file and sends it to the others, whose machines need not have it.
+    """
+    if run.options.directory is None:
+        return None
+    path, data, error = _find(run) if run.group.rank == 0 else (None, b"", None)
+    path, error = run.group.from_first((path, error))
+    if error is not None:
+        raise EngineError(*error)
+    if path is None:
+        return None
+    state = checkpoint.decode(run.group.bytes_from_first(data))
+    _compare(path, state["settings"], run.settings)
+    _restore(run, state)
+    return str(path)
+
+
+def _find(run: Run) -> tuple[str | None, bytes, tuple[str, str] | None]:
+    """Path and bytes of the checkpoint to continue from, or the error that all ranks shall raise."""
+    directory, mode = run.options.directory, run.options.resume
+    assert directory is not None
+    try:
+        checkpoint.prepare(directory)
+        if mode == "never" and checkpoint.files(directory):
+            raise EngineError(
+                f"{directory} holds checkpoints of an earlier run", 'choose another directory, or resume="auto"'
+            )
+        found = checkpoint.newest(directory, run.report.warn)
+        if found is None and mode == "must":
+            raise EngineError(f"no checkpoint in {directory} to resume from", 'use resume="auto" to start a new run')
+    except EngineError as error:
+        return None, b"", (error.what, error.hint)
+    return (None, b"", None) if found is None else (str(found[0]), found[1], None)
+
+
+def _compare(path: str, saved: dict[str, Any], own: dict[str, Any]) -> None:
+    """Raise EngineError when the checkpoint comes from another model or other settings."""
+    hint = "use the same settings, or another checkpoint directory"
+    for name in sorted(saved["model"].keys() | own["model"].keys()):
+        before, now = saved["model"].get(name), own["model"].get(name)
+        if before != now:
+            raise EngineError(
+                f"{path} is of another model: '{name}' is {_tensor(before)} there and {_tensor(now)} here", hint
+            )
+    for name in own:
+        if name != "model" and name in saved and saved[name] != own[name]:
+            raise EngineError(f"{path} is of another run: {name} is {saved[name]!r} there and {own[name]!r} here", hint)
+
+
+def _tensor(description: list[Any] | None) -> str:
+    return "missing" if description is None else f"{tuple(description[0])} {description[1]}"
+
+
+def _restore(run: Run, state: dict[str, Any]) -> None:
+    run.model.load_state_dict(state["model"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.position = Position(**state["position"])
+    run.history = state["history"]
+    ranks, group = state["ranks"], run.group
+    if len(ranks) == group.world:
+        run.meter.load(ranks[group.rank]["meter"])
+        rng.restore(ranks[group.rank]["rng"], group.device)
+        return
+    # Another number of ranks: the order of the data goes on where it was, the random numbers cannot.
+    if group.rank == 0:
+        for rank in ranks:
+            run.meter.load(rank["meter"])
+    rng.seed(run.options.seed, group.rank, run.position.step)
+    run.report.say(
+        f"the checkpoint is of {len(ranks)} ranks, this run has {group.world}: it is continued, not repeated"
+    )
