@@ -78,9 +78,9 @@ class Emulator:
     def _all_services(self) -> Iterator[QueryService]:
         return (service for services in self.services.values() for service in services)
 
-    def _wake(self) -> None:
+    def _wake(self, call: Call | None = None) -> None:
         for service in self._all_services():
-            service.wake()
+            service.wake(call)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         started = time.time()
@@ -95,7 +95,7 @@ class Emulator:
             )
         )  # fmt: skip
         if not call.reads:
-            self._wake()
+            self._wake(call)
             if self.on_change:
                 self.on_change()
         start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", answer.headers)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from botocore import xform_name
 
+from dlcluster.local.aws.routing import Call
 from dlcluster.local.aws.wire import AwsError, error_xml, parse_form, service_model, success_xml
 
 __all__ = ["AwsError", "Context", "QueryService", "Response", "page"]
@@ -74,8 +75,8 @@ class QueryService:
     def close(self) -> None:
         """Stop what the service runs on its own."""
 
-    def wake(self) -> None:
-        """Something changed in the account."""
+    def wake(self, call: Call | None = None) -> None:
+        """Something changed in the account: by a call, or (None) in the state of an instance."""
 
     def error(self, error: AwsError, context: Context) -> Response:
         """The answer that carries an error."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dlcluster.local.aws.autoscaling import AutoScaling
+from dlcluster.local.aws.cloudformation import CloudFormation
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.launch import Instances
 from dlcluster.local.aws.placement import PlacementGroups
@@ -15,5 +17,7 @@ if TYPE_CHECKING:
 
 # Several classes may share a service (by botocore's name): the first that implements an operation answers it.
 SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
+    "autoscaling": [AutoScaling],
+    "cloudformation": [CloudFormation],
     "ec2": [Instances, PlacementGroups, Deletions],
 }

@@ -82,9 +82,7 @@ def test_what_botocore_sends_is_parsed_to_the_same_parameters(service: str, acti
     check()
 
 
-@pytest.mark.parametrize(
-    ("service", "action"), [row for row in OPERATIONS if row[1] != "CreateAutoScalingGroup"]
-)
+@pytest.mark.parametrize(("service", "action"), [row for row in OPERATIONS if row[1] != "CreateAutoScalingGroup"])
 def test_what_we_answer_is_parsed_by_botocore_to_the_same_result(service: str, action: str) -> None:
     operation = service_model(service).operation_model(action)
     parser = create_parser(operation.service_model.metadata["protocol"])
@@ -119,11 +117,7 @@ class Groups(QueryService):
 def answer(action: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
     service = Groups()
     response = service.respond(action, form, CONTEXT)
-    shape = (
-        service.model.operation_model(action).output_shape
-        if action in service.model.operation_names
-        else None
-    )
+    shape = service.model.operation_model(action).output_shape if action in service.model.operation_names else None
     raw = {"body": response.body, "status_code": response.status, "headers": {}}
     return response.status, create_parser("query").parse(raw, shape)
 
