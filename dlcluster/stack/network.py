@@ -5,15 +5,14 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from troposphere import (
-    AWS_REGION,
     Cidr,
     Equals,
     GetAtt,
     GetAZs,
     If,
-    Join,
     Ref,
     Select,
+    Sub,
     Tags,
     Template,
     ec2,
@@ -56,7 +55,7 @@ def add_network(template: Template, vpc_cidr: str) -> None:
             "S3Endpoint",
             VpcId=Ref(vpc),
             VpcEndpointType="Gateway",
-            ServiceName=Join("", ["com.amazonaws.", Ref(AWS_REGION), ".s3"]),
+            ServiceName=Sub("com.amazonaws.${AWS::Region}.s3"),
             RouteTableIds=[Ref("PublicRoutes"), Ref("PrivateRoutes")],
         )
     )
