@@ -24,6 +24,7 @@ class Instance:
     id: str
     region: str
     state: str
+    availability_zone: str
     private_ip: str
     public_ip: str | None
     key_material: str | None
@@ -222,6 +223,7 @@ class Compute:
             id=instance.id,
             region=region,
             state=instance._state.name,
+            availability_zone=instance.placement.zone,
             private_ip=instance.private_ip,
             public_ip=instance.public_ip,
             key_material=launch.key_material,
