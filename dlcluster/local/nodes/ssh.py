@@ -1,0 +1,62 @@
+"""The SSH server of a node: the instance's key pair and nothing else opens it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import asyncssh
+
+from dlcluster.local.nodes.layout import USER
+from dlcluster.local.nodes.session import NodeSession
+
+if TYPE_CHECKING:
+    from dlcluster.local.nodes.node import Node
+
+
+class NodeServer(asyncssh.SSHServer):
+    """Login and forwarding rules of one connection."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._connection: Any = None
+
+    def connection_made(self, conn: Any) -> None:
+        self._connection = conn
+        self._node.connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._node.connections.discard(self._connection)
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: Any) -> bool:
+        allowed = self._node.authorized_key
+        return username == USER and allowed is not None and key.public_data == allowed.public_data
+
+    def session_requested(self) -> NodeSession:
+        return NodeSession(self._node, self._connection)
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        """Forward to emulated nodes and the loopback range only: a node is no way out to the network."""
+        try:
+            return dest_host == "localhost" or ipaddress.ip_address(dest_host).is_loopback
+        except ValueError:
+            return False
+
+
+async def listen(node: Node, address: str, port: int) -> asyncssh.SSHAcceptor:
+    """Serve SSH for a node. Raises OSError when the address cannot be bound."""
+    return await asyncssh.listen(
+        address,
+        port,
+        server_factory=lambda: NodeServer(node),
+        server_host_keys=[str(node.layout.host_key)],
+        encoding=None,
+        line_editor=False,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        gss_host=None,
+        reuse_address=True,
+    )
