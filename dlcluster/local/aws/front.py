@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
@@ -16,7 +15,7 @@ from dlcluster.local.aws.query import AwsError, Context, QueryService
 from dlcluster.local.aws.routing import Call, identify
 from dlcluster.local.aws.server import Server
 from dlcluster.local.aws.services import SERVICES
-from dlcluster.local.aws.wire import error_xml, session
+from dlcluster.local.aws.wire import error_body, session
 
 __all__ = ["Emulator", "serve"]
 
@@ -111,7 +110,7 @@ class Emulator:
         service = next((item for item in services if item.complete or item.implements(call.action)), None)
         if service is not None:
             context = Context(call.service, call.region, self.account_id, call.access_key, call.user_agent, request_id)
-            response = service.respond(call.action, call.form, context)
+            response = service.respond(call.action, call.form, context, call.body)
             headers = [("Content-Type", response.content_type), ("x-amzn-RequestId", request_id)]
             return Answer(response.status, headers, response.body), response.error
         answer = self.backend.respond(environ, call.service, call.action)
@@ -126,13 +125,9 @@ def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Server:
 
 
 def _error_answer(protocol: str, error: AwsError, request_id: str) -> Answer:
-    if "json" in protocol or "cbor" in protocol:
-        body = json.dumps({"__type": error.code, "message": error.message}).encode()
-        headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", error.code)]
-    else:
-        body = error_xml(protocol, error, request_id)
-        headers = [("Content-Type", "text/xml")]
-    return Answer(error.status, [*headers, ("x-amzn-RequestId", request_id)], body)
+    content_type, body = error_body(protocol, error, request_id)
+    headers = [("Content-Type", content_type), ("x-amzn-RequestId", request_id), ("x-amzn-errortype", error.code)]
+    return Answer(error.status, headers, body)
 
 
 def _path_style(environ: dict[str, Any], endpoint: str) -> None:

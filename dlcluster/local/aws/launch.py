@@ -92,6 +92,7 @@ class Request:
         self._profile = self.asked.pop("IamInstanceProfile", {})
         self.asked.pop("DryRun", None)
         self.group_name: str = self.asked.get("Placement", {}).get("GroupName", "")
+        self._check_image()
         self._count()
         self._network()
         self._volumes()
@@ -128,7 +129,23 @@ class Request:
         ]
         if not asked.get("ImageId"):
             raise AwsError("MissingParameter", "The request must contain the parameter ImageId")
+        asked.setdefault("InstanceType", "m1.small")
         return asked
+
+    def _check_image(self) -> None:
+        """The image exists and fits the type's processor."""
+        image = self._call("DescribeImages", ImageIds=[self.asked["ImageId"]])["Images"][0]
+        kinds = self._call("DescribeInstanceTypes", InstanceTypes=[self.asked["InstanceType"]])["InstanceTypes"]
+        if not kinds:
+            raise AwsError("InvalidInstanceType", f"The instance type '{self.asked['InstanceType']}' does not exist")
+        wanted = image.get("Architecture", "x86_64")
+        offered = kinds[0]["ProcessorInfo"]["SupportedArchitectures"]
+        if wanted not in offered:
+            raise AwsError(
+                "InvalidParameterValue",
+                f"The architecture '{','.join(offered)}' of the specified instance type does not match the "
+                f"architecture '{wanted}' of the specified AMI.",
+            )
 
     def _template(self, wanted: dict[str, Any] | None) -> dict[str, Any]:
         if not wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,15 @@ from typing import Any, TypeVar
 from botocore import xform_name
 
 from dlcluster.local.aws.routing import Call
-from dlcluster.local.aws.wire import AwsError, error_xml, parse_form, service_model, success_xml
+from dlcluster.local.aws.wire import (
+    JSON_TYPE,
+    AwsError,
+    error_body,
+    parse_form,
+    service_model,
+    success_json,
+    success_xml,
+)
 
 __all__ = ["AwsError", "Context", "QueryService", "Response", "page"]
 
@@ -61,10 +70,10 @@ class QueryService:
         """Whether this class defines the operation."""
         return self._handler(action) is not None
 
-    def respond(self, action: str, form: Mapping[str, str], context: Context) -> Response:
-        """Parse the form, call the method, serialise what it returns or raises."""
+    def respond(self, action: str, form: Mapping[str, str], context: Context, body: bytes = b"") -> Response:
+        """Parse the form (or the JSON body), call the method, serialise what it returns or raises."""
         try:
-            return Response(200, self._call(action, form, context))
+            return self._call(action, form, context, body)
         except AwsError as error:
             return self.error(error, context)
         except Exception as error:
@@ -80,16 +89,20 @@ class QueryService:
 
     def error(self, error: AwsError, context: Context) -> Response:
         """The answer that carries an error."""
-        body = error_xml(self.protocol, error, context.request_id)
-        return Response(error.status, body, error=error.code)
+        content_type, body = error_body(self.protocol, error, context.request_id)
+        return Response(error.status, body, content_type, error.code)
 
-    def _call(self, action: str, form: Mapping[str, str], context: Context) -> bytes:
+    def _call(self, action: str, form: Mapping[str, str], context: Context, body: bytes) -> Response:
         handler = self._handler(action)
         if handler is None:
             problem = "Not emulated here" if action in self._methods else "Could not find operation"
             raise AwsError("InvalidAction", f"{problem}: {action} of {context.service}")
         operation = self.model.operation_model(action)
-        return success_xml(operation, handler(parse_form(operation, form), context) or {}, context.request_id)
+        if self.protocol == "json":
+            result = handler(json.loads(body or b"{}"), context) or {}
+            return Response(200, success_json(result), JSON_TYPE)
+        result = handler(parse_form(operation, form), context) or {}
+        return Response(200, success_xml(operation, result, context.request_id))
 
     def _handler(self, action: str) -> Callable[[dict[str, Any], Context], dict[str, Any] | None] | None:
         name = self._methods.get(action)

@@ -29,7 +29,7 @@ _ORIGIN = re.compile(r"emulator-(\w+)")
 
 @dataclass(frozen=True)
 class Call:
-    """A request as AWS sees it; `form` holds the fields of a query-protocol call."""
+    """A request as AWS sees it; `form` holds the fields of a query-protocol call, `body` the JSON of another."""
 
     service: str
     region: str
@@ -37,6 +37,7 @@ class Call:
     access_key: str
     user_agent: str
     form: dict[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def reads(self) -> bool:
@@ -59,10 +60,11 @@ class Call:
 
 
 def identify(environ: dict[str, Any]) -> Call:
-    """Read a WSGI request; a form body is read and put back."""
+    """Read a WSGI request; a body that is a form or JSON is read and put back."""
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     service, region, access_key = _scope(environ.get("HTTP_AUTHORIZATION", ""), query)
-    form = _form(environ, query)
+    body = _body(environ)
+    form = _form(environ, query, body)
     return Call(
         service=service,
         region=region,
@@ -70,6 +72,7 @@ def identify(environ: dict[str, Any]) -> Call:
         access_key=access_key,
         user_agent=environ.get("HTTP_USER_AGENT", ""),
         form=form,
+        body=body,
     )
 
 
@@ -82,12 +85,18 @@ def _scope(authorization: str, query: dict[str, str]) -> tuple[str, str, str]:
     return "s3", "us-east-1", query.get("AWSAccessKeyId", "anonymous")
 
 
-def _form(environ: dict[str, Any], query: dict[str, str]) -> dict[str, str]:
-    if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        return query if "Action" in query else {}
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+def _body(environ: dict[str, Any]) -> bytes:
+    if not environ.get("CONTENT_TYPE", "").startswith(("application/x-www-form-urlencoded", "application/x-amz-json")):
+        return b""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
-    return {**query, **dict(parse_qsl(body.decode(), keep_blank_values=True))}
+    return body
+
+
+def _form(environ: dict[str, Any], query: dict[str, str], body: bytes) -> dict[str, str]:
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return {**query, **dict(parse_qsl(body.decode(), keep_blank_values=True))}
+    return query if "Action" in query else {}
 
 
 def _action(environ: dict[str, Any], service: str, query: dict[str, str], form: dict[str, str]) -> str:

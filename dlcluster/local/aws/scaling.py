@@ -16,7 +16,7 @@ from dlcluster.local.aws.groups import Group, Member, at
 log = logging.getLogger(__name__)
 
 _BACKOFF = (0.2, 5.0)  # seconds: after the first failed launch, and at most
-_REST = 0.02  # at least this long between two looks, and twice as long as the last look took
+_REST = (0.02, 0.1)  # seconds between two looks: as long as the last look took, within these bounds
 _TICK = 5.0  # look even when nobody woke us
 
 
@@ -55,7 +55,7 @@ class Scaler:
             with self._lock:
                 groups = list(self._groups.values())
             pause = min([_TICK, *(self._look(group) for group in groups)])
-            time.sleep(max(_REST, 2 * (time.monotonic() - started)))
+            time.sleep(min(_REST[1], max(_REST[0], time.monotonic() - started)))
 
     def _look(self, group: Group) -> float:
         """One step for a group; returns the seconds until it wants the next one."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlcluster.local.aws.autoscaling import AutoScaling
 from dlcluster.local.aws.cloudformation import CloudFormation
+from dlcluster.local.aws.images import ImageParameters
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.launch import Instances
 from dlcluster.local.aws.placement import PlacementGroups
@@ -20,4 +21,5 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
     "autoscaling": [AutoScaling],
     "cloudformation": [CloudFormation],
     "ec2": [Instances, PlacementGroups, Deletions],
+    "ssm": [ImageParameters],
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import re
 import threading
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.utils import parse_timestamp
 
+JSON_TYPE = "application/x-amz-json-1.1"
 _ILLEGAL_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SESSION_LOCK = threading.RLock()
 
@@ -85,7 +87,7 @@ def _parse(shape: Shape, node: dict[str, Any], ec2: bool, path: str) -> Any:
             item[key_name][""]: _parse(shape.value, item.get(value_name, {"": ""}), ec2, path)
             for item in _items(entries)
         }
-    return _parse_scalar(shape, node.get("", ""), path)
+    return _parse_scalar(shape, node.get("", ""), ec2, path)
 
 
 def _parse_structure(shape: StructureShape, node: dict[str, Any], ec2: bool, path: str) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def _items(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [node[key] for key in sorted((key for key in node if key.isdigit()), key=int)]
 
 
-def _parse_scalar(shape: Shape, text: str, path: str) -> Any:
+def _parse_scalar(shape: Shape, text: str, ec2: bool, path: str) -> Any:
     kind = shape.type_name
     try:
         if kind in ("integer", "long"):
@@ -136,7 +138,7 @@ def _parse_scalar(shape: Shape, text: str, path: str) -> Any:
     except (ValueError, KeyError):
         raise AwsError("ValidationError", f"Invalid value '{text}' at '{path}': a {kind} is expected") from None
     enum = getattr(shape, "enum", None)
-    if enum and text not in enum:
+    if enum and text not in enum and not ec2:  # EC2 has words of its own for each of them
         raise constraint(f"'{text}'", path, f"Member must satisfy enum value set: [{', '.join(enum)}]")
     return text
 
@@ -172,8 +174,19 @@ def success_xml(operation: OperationModel, result: Mapping[str, Any], request_id
     return _document(f'<{operation.name}Response xmlns="{namespace}">{body}</{operation.name}Response>')
 
 
-def error_xml(protocol: str, error: AwsError, request_id: str) -> bytes:
-    """The XML body of an error for the protocols `query`, `ec2` and `rest-xml`."""
+def success_json(result: Mapping[str, Any]) -> bytes:
+    """The answer to a call of the JSON protocol: times are seconds since 1970."""
+    return json.dumps(result, default=lambda moment: moment.timestamp()).encode()
+
+
+def error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, bytes]:
+    """Content type and body of an error; JSON serves the CBOR protocol as well."""
+    if "json" in protocol or "cbor" in protocol:
+        return JSON_TYPE, json.dumps({"__type": error.code, "message": error.message}).encode()
+    return "text/xml", _error_xml(protocol, error, request_id)
+
+
+def _error_xml(protocol: str, error: AwsError, request_id: str) -> bytes:
     fields = f"<Code>{_text(error.code)}</Code><Message>{_text(error.message)}</Message>"
     if protocol == "ec2":
         return _document(
