@@ -79,6 +79,7 @@ class Compute:
     def set_state(self, instance_id: str, state: str, reason: str = "") -> None:
         """Move an instance to a state; `terminated` also gives back its volumes, addresses and interfaces.
 
+        A node that comes up late changes nothing: only what is pending becomes running.
         Raises AwsError(InvalidInstanceID.NotFound) and ValueError for a state that EC2 does not have.
         """
         code = _CODES.get(state)
@@ -86,6 +87,8 @@ class Compute:
             raise ValueError(f"no such instance state: {state}")
         with self._backend.lock:
             region, instance = self._find(instance_id)
+            if state == "running" and instance._state.name != "pending":
+                return
             if state == "terminated" and instance._state.name != "terminated":
                 instance.terminate()
                 self.ended(region, [instance_id])

@@ -38,6 +38,11 @@ class Registry:
         with self.lock:
             return [stack for stack in reversed(self._stacks.values()) if stack.region == region]
 
+    def alive(self) -> list[Stack]:
+        """Every stack that is not deleted, in all regions."""
+        with self.lock:
+            return [stack for stack in self._stacks.values() if not stack.gone]
+
     def find(
         self, region: str, name: str, otherwise: Callable[[str], AwsError] = missing, *, deleted: bool = True
     ) -> Stack:
