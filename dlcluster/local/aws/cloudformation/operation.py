@@ -38,7 +38,7 @@ def explain(problem: Exception) -> str:
     if isinstance(problem, ClientError):
         response = problem.response
         code, message = response["Error"]["Code"], response["Error"]["Message"]
-        service = response["Error"].get("Service", problem.operation_name)
+        service = vars(problem).get("service", problem.operation_name)
         metadata = response.get("ResponseMetadata", {})
         status = metadata.get("HTTPStatusCode", 400)
         request = metadata.get("RequestId", "")

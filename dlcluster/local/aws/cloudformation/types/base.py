@@ -117,7 +117,7 @@ class Step:
         try:
             return getattr(client, operation)(**coerce(shape, given))
         except ClientError as error:
-            error.response["Error"]["Service"] = client.meta.service_model.service_id
+            vars(error)["service"] = client.meta.service_model.service_id
             raise
         except ParamValidationError as error:
             raise Failed(f"Properties validation failed: {error}") from None

@@ -1,0 +1,163 @@
+"""Buckets and bucket policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, missing_is_fine, names, tag_list
+
+_PUBLIC_ACCESS = names("BlockPublicAcls BlockPublicPolicy IgnorePublicAcls RestrictPublicBuckets")
+
+
+def _renamed(item: Mapping[str, Any], table: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Names of a template as the API calls them. Raises Failed for one that the table lacks."""
+    extra = sorted(item.keys() - table.keys())
+    if extra:
+        raise Failed(f"Property {where}.{extra[0]} of AWS::S3::Bucket is not supported by this endpoint")
+    return {table[name]: value for name, value in item.items()}
+
+
+def _encryption(value: Mapping[str, Any]) -> dict[str, Any]:
+    rules = []
+    for rule in value["ServerSideEncryptionConfiguration"]:
+        table = {"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
+                 "BucketKeyEnabled": "BucketKeyEnabled"}  # fmt: skip
+        rules.append(_renamed(rule, table, "BucketEncryption"))
+    return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+
+
+def _lifecycle(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"LifecycleConfiguration": {"Rules": [_rule(item) for item in value["Rules"]]}}
+
+
+def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
+    table = {
+        "Id": "ID",
+        "Status": "Status",
+        "Prefix": "Prefix",
+        "TagFilters": "Tags",
+        "ExpirationInDays": "Days",
+        "ExpirationDate": "Date",
+        "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker",
+        "AbortIncompleteMultipartUpload": "AbortIncompleteMultipartUpload",
+        "NoncurrentVersionExpiration": "NoncurrentVersionExpiration",
+        "NoncurrentVersionExpirationInDays": "NoncurrentDays",
+        "Transitions": "Transitions",
+    }
+    found = _renamed(item, table, "LifecycleConfiguration.Rules")
+    rule: dict[str, Any] = {"Filter": _filter(found.pop("Prefix", ""), found.pop("Tags", []))}
+    expiration = names("Days Date ExpiredObjectDeleteMarker") & found.keys()
+    if expiration:
+        rule["Expiration"] = {name: found.pop(name) for name in expiration}
+    if "NoncurrentDays" in found:
+        rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": found.pop("NoncurrentDays")}
+    if "Transitions" in found:
+        names_ = {"StorageClass": "StorageClass", "TransitionInDays": "Days", "TransitionDate": "Date"}
+        where = "LifecycleConfiguration.Rules.Transitions"
+        found["Transitions"] = [_renamed(part, names_, where) for part in found["Transitions"]]
+    return {**rule, **found}
+
+
+def _filter(prefix: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+    if tags and (prefix or len(tags) > 1):
+        return {"And": {"Prefix": prefix, "Tags": tags}}
+    return {"Tag": tags[0]} if tags else {"Prefix": prefix}
+
+
+def _public_access(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"PublicAccessBlockConfiguration": {name: value.get(name, False) for name in sorted(_PUBLIC_ACCESS)}}
+
+
+# property: (operation that sets it, its request, operation that takes it away)
+_SETTINGS: dict[str, tuple[str, Callable[[Any], dict[str, Any]], str]] = {
+    "BucketEncryption": ("put_bucket_encryption", _encryption, "delete_bucket_encryption"),
+    "LifecycleConfiguration": ("put_bucket_lifecycle_configuration", _lifecycle, "delete_bucket_lifecycle"),
+    "OwnershipControls": (
+        "put_bucket_ownership_controls",
+        lambda value: {"OwnershipControls": value},
+        "delete_bucket_ownership_controls",
+    ),
+    "PublicAccessBlockConfiguration": (
+        "put_public_access_block",
+        _public_access,
+        "delete_public_access_block",
+    ),
+    "VersioningConfiguration": (
+        "put_bucket_versioning",
+        lambda value: {"VersioningConfiguration": value},
+        "",
+    ),
+}
+
+
+class Bucket(Kind):
+    """A bucket that still holds objects cannot be deleted, as on AWS."""
+
+    name = "AWS::S3::Bucket"
+    properties = frozenset({"BucketName", "Tags", *_SETTINGS})
+    mutable = properties - names("BucketName")
+    system_tags = False  # the emulated S3 takes no aws: tags from anybody
+
+    def create(self, x: Step) -> None:
+        bucket = x.get("BucketName") or x.unique_name(63, lower=True)
+        place = None if x.host.region == "us-east-1" else {"LocationConstraint": x.host.region}
+        x.call("s3", "create_bucket", Bucket=bucket, CreateBucketConfiguration=place)
+        x.made(bucket)
+        for name in _SETTINGS:
+            if name in x.properties:
+                self._set(x, name)
+        if x.tags:
+            self._tag(x)
+
+    def _set(self, x: Step, name: str) -> None:
+        operation, request, removal = _SETTINGS[name]
+        if name in x.properties:
+            x.call("s3", operation, Bucket=x.physical_id, **request(x.get(name)))
+        elif removal:
+            x.call("s3", removal, Bucket=x.physical_id)
+        else:
+            x.call("s3", operation, Bucket=x.physical_id, **request({"Status": "Suspended"}))
+
+    def _tag(self, x: Step) -> None:
+        if x.tags:
+            x.call("s3", "put_bucket_tagging", Bucket=x.physical_id, Tagging={"TagSet": tag_list(x.tags)})
+        else:
+            x.call("s3", "delete_bucket_tagging", Bucket=x.physical_id)
+
+    def update(self, x: Step) -> None:
+        for name in _SETTINGS:
+            if name in x.changed:
+                self._set(x, name)
+        if "Tags" in x.changed:
+            self._tag(x)
+
+    def delete(self, x: Step) -> None:
+        with missing_is_fine():
+            x.call("s3", "delete_bucket", Bucket=x.physical_id)
+
+    def attribute(self, x: Step, name: str) -> Any:
+        bucket, region = x.physical_id, x.host.region
+        return {
+            "Arn": f"arn:aws:s3:::{bucket}",
+            "DomainName": f"{bucket}.s3.amazonaws.com",
+            "RegionalDomainName": f"{bucket}.s3.{region}.amazonaws.com",
+            "DualStackDomainName": f"{bucket}.s3.dualstack.{region}.amazonaws.com",
+        }.get(name)
+
+
+class BucketPolicy(Kind):
+    name = "AWS::S3::BucketPolicy"
+    properties = names("Bucket PolicyDocument")
+    mutable = names("PolicyDocument")
+
+    def create(self, x: Step) -> None:
+        self.update(x)
+        x.made(x.get("Bucket"))
+
+    def update(self, x: Step) -> None:
+        x.call("s3", "put_bucket_policy", Bucket=x.get("Bucket"), Policy=x.get("PolicyDocument"))
+
+    def delete(self, x: Step) -> None:
+        with missing_is_fine():
+            x.call("s3", "delete_bucket_policy", Bucket=x.physical_id)
