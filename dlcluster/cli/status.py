@@ -62,5 +62,5 @@ def _show(found: dict[str, Any]) -> None:
         render.out.print()
         render.table(
             ["JOB", "STATE", "EXIT", "STARTED", "COMMAND"],
-            [[j["id"], j["state"], j["exit_code"], j["submitted"], j["command"]] for j in found["jobs"]],
+            [[j["id"], j["state"], j["exit_code"], j["created"], j["command"]] for j in found["jobs"]],
         )

@@ -10,9 +10,8 @@ from dlcluster.cloud.session import Session
 from dlcluster.cluster.report import Reporter
 from dlcluster.config import ClusterConfig
 from dlcluster.errors import Exit, UserError
-from dlcluster.jobs.cluster import Cluster, target
+from dlcluster.jobs.cluster import Cluster
 from dlcluster.remote.fanout import fan_out
-from dlcluster.remote.ssh import Gateway
 
 # From "the stack is complete" to "every node said ready": seconds.
 PATIENCE = {"local": 120, "aws": 1200}
@@ -53,8 +52,8 @@ def wait_until_ready(session: Session, config: ClusterConfig, reporter: Reporter
 def verify(cluster: Cluster, reporter: Reporter) -> None:
     """Log in on every node, all at once; the host key of each must be the one it published."""
     reporter.step("verifying the nodes over SSH")
-    with Gateway(target(cluster, cluster.head), cluster.key) as gateway:
-        outcomes = fan_out(lambda node: gateway.connect(target(cluster, node)).run(["true"]), list(cluster.nodes))
+    with cluster.gateway() as gateway:
+        outcomes = fan_out(lambda node: gateway.connect(cluster.target(node)).run(["true"]), cluster.nodes)
     for outcome in outcomes:
         if outcome.error:
             raise outcome.error

@@ -10,10 +10,9 @@ from pathlib import Path
 from dlcluster.cloud.fleet import Node
 from dlcluster.cluster.state import Record
 from dlcluster.errors import Exit, UserError
-from dlcluster.jobs.cluster import Cluster, target
+from dlcluster.jobs.cluster import Cluster
 from dlcluster.remote import openssh
 from dlcluster.remote.fanout import fan_out
-from dlcluster.remote.ssh import Gateway
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def run_on(cluster: Cluster, nodes: list[Node], argv: list[str], on_output: Call
     command = ["bash", "-c", argv[0]] if len(argv) == 1 else argv
 
     def run(node: Node) -> Ran:
-        stream = gateway.connect(target(cluster, node)).stream(command)
+        stream = gateway.connect(cluster.target(node)).stream(command)
         chunks = []
         for chunk in stream:
             chunks.append(chunk)
@@ -58,7 +57,7 @@ def run_on(cluster: Cluster, nodes: list[Node], argv: list[str], on_output: Call
         text = b"".join(chunks).decode(errors="replace")
         return Ran(node.name, stream.exit_code, text, stream.stderr.decode(errors="replace"))
 
-    with Gateway(target(cluster, cluster.head), cluster.key) as gateway:
+    with cluster.gateway() as gateway:
         outcomes = fan_out(run, nodes)
     for outcome in outcomes:
         if outcome.error and not isinstance(outcome.error, UserError):
@@ -72,6 +71,6 @@ def run_on(cluster: Cluster, nodes: list[Node], argv: list[str], on_output: Call
 def ssh_argv(cluster: Cluster, node: str) -> list[str]:
     """The command line that opens a shell on a node in OpenSSH, with this cluster's key and checked host keys."""
     choose(cluster, [node])
-    head, *workers = [target(cluster, each) for each in cluster.nodes]
+    head, *workers = [cluster.target(each) for each in cluster.nodes]
     config: Path = openssh.write_config(Record(cluster.name).directory, cluster.name, head, workers, cluster.key)
     return openssh.argv(config, node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +32,7 @@ def status(config: ClusterConfig) -> dict[str, Any] | Gone:
         "usd_per_hour": _cost(config),
         "bucket": bucket,
         "nodes": [_node(node) for node in nodes],
-        "jobs": [asdict(job) for job in records.list_jobs(Store(live, bucket))] if bucket else [],
+        "jobs": [_job(record) for record in records.listing(Store(live, bucket))] if bucket else [],
     }
 
 
@@ -76,6 +75,16 @@ def _cost(config: ClusterConfig) -> float | None:
     if config.cloud == "local":
         return 0.0
     return total_cost(hourly_cost(config))
+
+
+def _job(record: records.Record) -> dict[str, Any]:
+    return {
+        "id": record.job.id,
+        "command": record.job.command,
+        "created": record.job.created,
+        "state": record.state or "running",
+        "exit_code": record.end["outcome"].get("exit_code") if record.end else None,
+    }
 
 
 def _node(node: fleet.Node) -> dict[str, Any]:

@@ -35,16 +35,16 @@ def make_everything(session, cluster):
     )
     ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tags("volume", cluster))
     ec2.create_launch_template(
-        LaunchTemplateName="t",
+        LaunchTemplateName=f"{cluster}-template",
         LaunchTemplateData={"ImageId": AMI, "InstanceType": "t3.micro"},
         TagSpecifications=tags("launch-template", cluster),
     )
-    ec2.create_key_pair(KeyName="k", TagSpecifications=tags("key-pair", cluster))
+    ec2.create_key_pair(KeyName=f"{cluster}-key", TagSpecifications=tags("key-pair", cluster))
     session.client("autoscaling").create_auto_scaling_group(
-        AutoScalingGroupName="asg",
+        AutoScalingGroupName=f"{cluster}-group",
         MinSize=1,
         MaxSize=1,
-        LaunchTemplate={"LaunchTemplateName": "t"},
+        LaunchTemplate={"LaunchTemplateName": f"{cluster}-template"},
         VPCZoneIdentifier=subnet_id,
         Tags=[{"Key": CLUSTER_TAG, "Value": cluster, "PropagateAtLaunch": True}],
     )
