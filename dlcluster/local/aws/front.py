@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import threading
 import time
 import uuid
@@ -18,6 +20,8 @@ from dlcluster.local.aws.services import SERVICES
 from dlcluster.local.aws.wire import error_body, session
 
 __all__ = ["Emulator", "serve"]
+
+log = logging.getLogger(__name__)
 
 
 class Emulator:
@@ -48,14 +52,12 @@ class Emulator:
 
     def client(self, service: str, region: str, origin: str) -> Any:
         """A boto3 client to this emulator that does not retry; `origin` tells its calls from a user's."""
-        import boto3
         from botocore.config import Config
 
         with self._lock:
             key = service, region, origin
             if key not in self._clients:
-                make: Any = boto3.Session(botocore_session=session()).client
-                self._clients[key] = make(
+                self._clients[key] = _boto3_session().client(
                     service,
                     region_name=region,
                     endpoint_url=self.endpoint,
@@ -113,8 +115,21 @@ class Emulator:
             response = service.respond(call.action, call.form, context, call.body)
             headers = [("Content-Type", response.content_type), ("x-amzn-RequestId", request_id)]
             return Answer(response.status, headers, response.body), response.error
-        answer = self.backend.respond(environ, call.service, call.action)
+        try:
+            answer = self.backend.respond(environ, call.service, call.action)
+        except Exception as failure:
+            log.exception("%s %s", call.service, call.action)
+            error = AwsError("InternalFailure", f"{type(failure).__name__}: {failure}", status=500)
+            return _error_answer(call.protocol, error, request_id), error.code
         return answer, None if answer.status < 400 else str(answer.status)
+
+
+@functools.cache
+def _boto3_session() -> Any:
+    """One for the process: each boto3 session adds its handlers to botocore's, and S3 refuses them twice."""
+    import boto3
+
+    return boto3.Session(botocore_session=session())
 
 
 def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Server:
