@@ -66,6 +66,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = respond
 
+    def handle_expect_100(self) -> bool:
+        """S3 clients wait a second for this line before they send a body: it must not stay in our buffer."""
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
+
     def log_message(self, format: str, *args: Any) -> None:
         """The call log tells it better."""
 
