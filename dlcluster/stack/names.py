@@ -22,6 +22,6 @@ def named(what: str) -> dict[str, Sub]:
     return {"Name": Sub(f"dlcluster-${{ClusterName}}-{what}")}
 
 
-def node_tags(role: str) -> dict[str, object]:
+def node_tags(config: ClusterConfig, role: str) -> dict[str, object]:
     """Tags of what a launch template launches: CloudFormation's stack tags do not reach those by themselves."""
-    return {**named(role), CLUSTER_TAG: Ref("ClusterName"), ROLE_TAG: role}
+    return {**config.tags, **named(role), CLUSTER_TAG: Ref("ClusterName"), ROLE_TAG: role}

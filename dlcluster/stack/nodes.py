@@ -26,6 +26,7 @@ def add_nodes(template: Template, config: ClusterConfig) -> None:
 def _add_head(template: Template, config: ClusterConfig) -> None:
     _add_launch_template(
         template,
+        config,
         "head",
         config.head.disk_gib,
         InstanceType=Ref("HeadType"),
@@ -37,7 +38,7 @@ def _add_head(template: Template, config: ClusterConfig) -> None:
             LaunchTemplate=ec2.LaunchTemplateSpecification(**_latest("HeadLaunchTemplate")),
             SubnetId=Ref("PublicSubnet"),
             DependsOn=["PublicRoute", "PublicSubnetRoutes"],
-            Tags=Tags(node_tags("head")),
+            Tags=Tags(node_tags(config, "head")),
         )
     )
 
@@ -50,6 +51,7 @@ def _add_workers(template: Template, config: ClusterConfig) -> None:
         )
     _add_launch_template(
         template,
+        config,
         "worker",
         config.workers.disk_gib,
         InstanceType=Ref("WorkerType"),
@@ -66,7 +68,7 @@ def _add_workers(template: Template, config: ClusterConfig) -> None:
             VPCZoneIdentifier=[Ref("PrivateSubnet")],
             LaunchTemplate=autoscaling.LaunchTemplateSpecification(**_latest("WorkerLaunchTemplate")),
             **placement,
-            Tags=autoscaling.Tags(**{key: (value, True) for key, value in node_tags("worker").items()}),
+            Tags=autoscaling.Tags(**{key: (value, True) for key, value in node_tags(config, "worker").items()}),
             DependsOn=["PrivateRoute", "PrivateSubnetRoutes", "S3Endpoint", "WorkerFromHead", "WorkerFromWorker"],
         )
     )
@@ -90,7 +92,7 @@ def _worker_network(config: ClusterConfig) -> dict[str, object]:
     }
 
 
-def _add_launch_template(template: Template, role: str, disk_gib: int, **data: object) -> None:
+def _add_launch_template(template: Template, config: ClusterConfig, role: str, disk_gib: int, **data: object) -> None:
     template.add_resource(
         ec2.LaunchTemplate(
             f"{role.capitalize()}LaunchTemplate",
@@ -111,7 +113,7 @@ def _add_launch_template(template: Template, role: str, disk_gib: int, **data: o
                     )
                 ],
                 TagSpecifications=[
-                    ec2.TagSpecifications(ResourceType=kind, Tags=Tags(node_tags(role)))
+                    ec2.TagSpecifications(ResourceType=kind, Tags=Tags(node_tags(config, role)))
                     for kind in ("instance", "volume", "network-interface")
                 ],
                 UserData=Base64(Join("\n", [*boot_header(role), _BOOT_SCRIPT, ""])),

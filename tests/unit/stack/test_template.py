@@ -256,3 +256,11 @@ def test_every_reference_exists():
     text = json.dumps(template)
     for name in [*re.findall(r'"Ref": "([A-Za-z0-9]+)"', text), *re.findall(r'"Fn::GetAtt": \["(\w+)"', text)]:
         assert name in known
+
+
+@pytest.mark.parametrize("role", ["Head", "Worker"])
+def test_the_users_tags_reach_instances_disks_and_interfaces(role):
+    for spec in _launch(_template("tags: {team: vision, Name: mine}"), role)["TagSpecifications"]:
+        tags = {tag["Key"]: tag["Value"] for tag in spec["Tags"]}
+        assert tags["team"] == "vision"
+        assert tags["Name"] == {"Fn::Sub": f"dlcluster-${{ClusterName}}-{role.lower()}"}
