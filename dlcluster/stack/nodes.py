@@ -28,7 +28,6 @@ def _add_head(template: Template, config: ClusterConfig) -> None:
         template,
         config,
         "head",
-        config.head.disk_gib,
         InstanceType=Ref("HeadType"),
         SecurityGroupIds=[Ref("HeadSecurityGroup")],
     )
@@ -53,7 +52,6 @@ def _add_workers(template: Template, config: ClusterConfig) -> None:
         template,
         config,
         "worker",
-        config.workers.disk_gib,
         InstanceType=Ref("WorkerType"),
         **_worker_network(config),
         **market,
@@ -92,7 +90,8 @@ def _worker_network(config: ClusterConfig) -> dict[str, object]:
     }
 
 
-def _add_launch_template(template: Template, config: ClusterConfig, role: str, disk_gib: int, **data: object) -> None:
+def _add_launch_template(template: Template, config: ClusterConfig, role: str, **data: object) -> None:
+    disk_gib = config.head.disk_gib if role == "head" else config.workers.disk_gib
     template.add_resource(
         ec2.LaunchTemplate(
             f"{role.capitalize()}LaunchTemplate",
