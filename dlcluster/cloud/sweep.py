@@ -44,7 +44,8 @@ class _Kind:
 
 _EC2 = [
     _Kind(
-        "instance", "describe_instances", "Reservations", "InstanceId", "terminate_instances", "InstanceIds", many=True
+        "instance", "describe_instances", "Reservations", "InstanceId", "terminate_instances", "InstanceIds",
+        gone=frozenset(GONE), many=True,
     ),
     _Kind(
         "NAT gateway", "describe_nat_gateways", "NatGateways", "NatGatewayId", "delete_nat_gateway", "NatGatewayId",
@@ -68,7 +69,7 @@ _EC2 = [
         "placement group", "describe_placement_groups", "PlacementGroups", "GroupName", "delete_placement_group",
         "GroupName", gone=frozenset({"deleted", "deleting"}),
     ),
-    _Kind("key pair", "describe_key_pairs", "KeyPairs", "KeyPairId", "delete_key_pair", "KeyPairId"),
+    _Kind("key pair", "describe_key_pairs", "KeyPairs", "KeyName", "delete_key_pair", "KeyName"),
     _Kind(
         "security group", "describe_security_groups", "SecurityGroups", "GroupId", "delete_security_group", "GroupId"
     ),
@@ -133,10 +134,17 @@ def _ec2(session: Session, kind: _Kind, cluster: str) -> Iterator[str]:
     for page in pages:
         rows = page[kind.rows]
         if kind.name == "instance":
-            rows = [row for group in rows for row in group["Instances"] if row["State"]["Name"] not in GONE]
+            rows = [row for group in rows for row in group["Instances"]]
         for row in rows:
-            if row.get("State") not in kind.gone if kind.gone else True:
+            # The filter is the service's business; what may be deleted is ours. So the tag is read once more here.
+            tags = row.get("Tags") or row.get("TagSet") or []
+            if {"Key": CLUSTER_TAG, "Value": cluster} in tags and _state(row) not in kind.gone:
                 yield row[kind.key]
+
+
+def _state(row: dict[str, Any]) -> str:
+    state = row.get("State", "")
+    return state if isinstance(state, str) else state.get("Name", "")
 
 
 def _groups(session: Session, cluster: str) -> Iterator[Found]:

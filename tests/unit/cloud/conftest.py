@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from dlcluster.cloud.session import Session
 from dlcluster.local.aws.front import Emulator, serve
 
+_numbers = itertools.count()
+
 
 @pytest.fixture(scope="module")
 def live():
-    """One session for a module: making boto3 clients is the dear part."""
-    with_port = serve(Emulator())
-    with_port.close()
-    return Session("local", "us-east-1", endpoint=with_port.endpoint)
+    emulator = Emulator()
+    server = serve(emulator)
+    yield Session("local", "us-east-1", endpoint=server.endpoint)
+    emulator.close()
+    server.close()
 
 
 @pytest.fixture
 def session(live, monkeypatch):
-    """The session on a new, empty account."""
     monkeypatch.setattr(Session, "poll", 0.01)
-    emulator = Emulator()
-    server = serve(emulator, port=int(live.endpoint.rpartition(":")[2]))
-    yield live
-    emulator.close()
-    server.close()
+    return live
+
+
+@pytest.fixture
+def cluster():
+    """A cluster's name that no other test uses: the tests of a module share one account."""
+    return f"c{next(_numbers)}"

@@ -8,9 +8,9 @@ from dlcluster.errors import Exit, UserError
 
 
 @pytest.fixture
-def store(session):
-    session.client("s3").create_bucket(Bucket="dlcluster-x")
-    return Store(session, "dlcluster-x")
+def store(session, cluster):
+    session.client("s3").create_bucket(Bucket=f"dlcluster-{cluster}")
+    return Store(session, f"dlcluster-{cluster}")
 
 
 def test_what_is_put_can_be_found_read_listed_and_saved(store, tmp_path):

@@ -4,6 +4,7 @@ from dlcluster.cloud import sweep
 from dlcluster.cloud.fleet import CLUSTER_TAG
 
 AMI = "ami-12c6146b"
+POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": "*"}]}'
 
 
 def tags(kind, cluster):
@@ -53,8 +54,8 @@ def make_everything(session, cluster):
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": CLUSTER_TAG, "Value": cluster}]})
     s3.put_object(Bucket=bucket, Key="x", Body=b"x")
     role, profile = f"dlcluster-{cluster}-NodeRole-ABC", f"dlcluster-{cluster}-NodeProfile-ABC"
-    iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
-    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument="{}")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=POLICY)
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=POLICY)
     iam.create_instance_profile(InstanceProfileName=profile)
     iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=role)
 
@@ -65,41 +66,41 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_every_kind_of_leftover_is_found(session):
-    make_everything(session, "a")
-    assert {item.kind for item in sweep.find(session, "a")} >= KINDS
+def test_every_kind_of_leftover_is_found(session, cluster):
+    make_everything(session, cluster)
+    assert {item.kind for item in sweep.find(session, cluster)} >= KINDS
 
 
-def test_a_cluster_whose_name_begins_alike_is_not_touched(session):
-    make_everything(session, "a-b")
-    assert sweep.find(session, "a") == []
-    assert sweep.remove(session, "a").removed == []
-    assert {item.kind for item in sweep.find(session, "a-b")} >= KINDS
+def test_a_cluster_whose_name_begins_alike_is_not_touched(session, cluster):
+    make_everything(session, f"{cluster}-b")
+    assert sweep.find(session, cluster) == []
+    assert sweep.remove(session, cluster).removed == []
+    assert {item.kind for item in sweep.find(session, f"{cluster}-b")} >= KINDS
 
 
-def test_leftovers_are_removed_in_an_order_that_works(session):
-    make_everything(session, "a")
-    swept = sweep.remove(session, "a")
+def test_leftovers_are_removed_in_an_order_that_works(session, cluster):
+    make_everything(session, cluster)
+    swept = sweep.remove(session, cluster)
     assert swept.left == []
     assert {item.kind for item in swept.removed} >= KINDS
-    assert sweep.find(session, "a") == []
+    assert sweep.find(session, cluster) == []
 
 
-def test_what_is_to_be_kept_stays_and_is_named(session):
-    make_everything(session, "a")
-    swept = sweep.remove(session, "a", keep={"bucket"})
+def test_what_is_to_be_kept_stays_and_is_named(session, cluster):
+    make_everything(session, cluster)
+    swept = sweep.remove(session, cluster, keep={"bucket"})
     assert [item.kind for item in swept.kept] == ["bucket"]
     assert session.client("s3").get_object(Bucket=swept.kept[0].id, Key="x")["Body"].read() == b"x"
 
 
-def test_what_cannot_be_deleted_is_reported_as_left(session, monkeypatch):
-    make_everything(session, "a")
-    monkeypatch.setattr(session.client("ec2"), "delete_volume", refuse(session))
-    swept = sweep.remove(session, "a", passes=3)
+def test_what_cannot_be_deleted_is_reported_as_left(session, cluster, monkeypatch):
+    make_everything(session, cluster)
+    monkeypatch.setattr(session.client("ec2"), "delete_volume", refuse())
+    swept = sweep.remove(session, cluster, passes=3)
     assert {item.kind for item in swept.left} == {"volume"}
 
 
-def refuse(session):
+def refuse():
     from botocore.exceptions import ClientError
 
     def deny(**_):
@@ -108,5 +109,5 @@ def refuse(session):
     return deny
 
 
-def test_nothing_is_found_in_an_empty_account(session):
-    assert sweep.find(session, "a") == []
+def test_nothing_is_found_in_an_empty_account(session, cluster):
+    assert sweep.find(session, cluster) == []
