@@ -7,7 +7,6 @@ import gzip
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -133,8 +132,7 @@ class Node:
 
     async def _publish_console(self) -> None:
         text = await asyncio.to_thread(self.layout.console)
-        with suppress(KeyError):  # the emulator has forgotten the instance
-            await asyncio.to_thread(self._site.compute.set_console_output, self.instance.id, text)
+        await asyncio.to_thread(self._site.compute.set_console_output, self.instance.id, text)
 
     @staticmethod
     def _import_key(line: str | None) -> Any:

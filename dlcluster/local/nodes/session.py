@@ -60,6 +60,8 @@ class NodeSession(SSHServerStreamSession):
 
     def connection_made(self, chan: Any) -> None:
         self._channel = chan
+        # OpenSSH's client says so when nobody reads its output any more (`ssh node yes | head`); asyncssh would ignore it.
+        chan._process_eow_at_openssh_dot_com_request = self._end_of_write
         super().connection_made(chan)
 
     def pty_requested(self, term_type: str, term_size: Any, term_modes: Any) -> bool:
@@ -123,6 +125,11 @@ class NodeSession(SSHServerStreamSession):
         self._closed = True
         self._close_stdio()
         self._signal("HUP")
+
+    def _end_of_write(self, _: Any) -> bool:
+        for output in self._outputs:
+            output.close()
+        return True
 
     # The process
 

@@ -13,6 +13,8 @@ from dlcluster.local.nodes.session import NodeSession
 if TYPE_CHECKING:
     from dlcluster.local.nodes.node import Node
 
+VERSION = "OpenSSH_9.6 dlcluster"  # OpenSSH's client sends end-of-write only to its own kind
+
 
 class NodeServer(asyncssh.SSHServer):
     """Login and forwarding rules of one connection."""
@@ -53,6 +55,7 @@ async def listen(node: Node, address: str, port: int) -> asyncssh.SSHAcceptor:
         port,
         server_factory=lambda: NodeServer(node),
         server_host_keys=[str(node.layout.host_key)],
+        server_version=VERSION,
         encoding=None,
         line_editor=False,
         agent_forwarding=False,

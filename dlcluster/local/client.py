@@ -1,0 +1,133 @@
+"""Find, start and stop the embedded cloud's daemon."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dlcluster.errors import Exit, UserError
+from dlcluster.local.home import PING, STATUS, Crash, Daemon, Home, home_dir
+
+__all__ = ["Crash", "Daemon", "ensure", "find", "home_dir", "last_crash", "status", "stop"]
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+BUSY = 75  # exit code of a start while another daemon holds the home
+
+
+def find(home: Path | None = None) -> Daemon | None:
+    """The running daemon that answers, or None. Never starts one."""
+    place = Home(home or home_dir())
+    daemon = place.read()
+    if daemon is None or not place.is_held():
+        return None
+    try:
+        daemon.ask(PING)
+    except OSError:
+        return None
+    return daemon
+
+
+def ensure(home: Path | None = None) -> Daemon:
+    """The running daemon, started in the background when there is none.
+
+    Raises UserError: the local extra is not installed, or the daemon cannot start (with the end of its log).
+    """
+    place = Home(home or home_dir())
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if daemon := find(place.path):
+            return daemon
+        check_installed()
+        code = _start(place)
+        if code == BUSY:
+            time.sleep(0.05)
+        elif code != 0:
+            break
+    raise UserError(
+        "the embedded cloud's daemon did not start:\n" + place.log_tail(),
+        where=str(place.log),
+        hint="read the log; `dlcluster local stop` ends a daemon that hangs",
+        code=Exit.UNAVAILABLE,
+    )
+
+
+def stop(home: Path | None = None) -> bool:
+    """End the daemon and everything it holds; True when one ran. Returns when it is gone.
+
+    Raises UserError when it does not end.
+    """
+    place = Home(home or home_dir())
+    daemon = place.read()
+    if daemon is None or not place.is_held():
+        return False
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(daemon.pid, number)
+        except ProcessLookupError:
+            pass
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not place.is_held():
+                return True
+            time.sleep(0.02)
+    raise UserError(
+        "the embedded cloud's daemon does not end",
+        where=f"process {daemon.pid}",
+        hint=f"kill -9 {daemon.pid}",
+        code=Exit.UNAVAILABLE,
+    )
+
+
+def status(home: Path | None = None) -> dict[str, Any]:
+    """What is known of the daemon, fit for JSON: running, and then what it holds; crashed, if the last one died."""
+    place = Home(home or home_dir())
+    daemon = find(place.path)
+    result: dict[str, Any] = {"running": daemon is not None, "home": str(place.path)}
+    if daemon:
+        held = daemon.ask(STATUS)
+        held.pop("identity")
+        result |= {
+            "pid": daemon.pid,
+            "endpoint": daemon.endpoint,
+            "ssh_port": daemon.ssh_port,
+            "started": daemon.started,
+            **held,
+        }
+    if crash := place.crash():
+        result["crashed"] = {"pid": crash.daemon.pid, "started": crash.daemon.started, "last_seen": crash.last_seen}
+    return result
+
+
+def last_crash(home: Path | None = None) -> Crash | None:
+    """The daemon that died here without a clean end, and when; None when the last one ended well or runs."""
+    return Home(home or home_dir()).crash()
+
+
+def check_installed() -> None:
+    """Raise UserError when what the daemon is made of is missing."""
+    missing = [name for name in ("moto", "asyncssh") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"the embedded cloud needs {' and '.join(missing)}, not installed here",
+            hint="pip install 'dlcluster[local]'",
+        )
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what belongs to the user's real AWS account."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def _start(place: Home) -> int:
+    """Start a daemon and wait until it listens; its exit code if it does not get there."""
+    place.create()
+    env = {**clean_environment(), "DLCLUSTER_LOCAL_HOME": str(place.path)}
+    command = [sys.executable, "-P", "-m", "dlcluster.local", "--detach"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/", env=env).returncode
