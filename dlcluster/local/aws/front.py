@@ -87,6 +87,9 @@ class Emulator:
         started = time.time()
         _path_style(environ, self.endpoint)
         call = identify(environ)
+        if call.action == "PutObject" and call.form:
+            # urllib calls every body a form unless it is told otherwise, and moto would swallow a form.
+            environ["CONTENT_TYPE"] = "binary/octet-stream"
         answer, error = self._answer(call, environ)
         elapsed = 1000 * (time.time() - started)
         self.calls.add(
@@ -106,8 +109,8 @@ class Emulator:
         request_id = str(uuid.uuid4())
         try:
             self.faults.check(call)
-        except AwsError as error:
-            return _error_answer(call.protocol, error, request_id), error.code
+        except AwsError as fault:
+            return _error_answer(call.protocol, fault, request_id), fault.code
         services = self.services.get(call.service, [])
         service = next((item for item in services if item.complete or item.implements(call.action)), None)
         if service is not None:
@@ -119,8 +122,8 @@ class Emulator:
             answer = self.backend.respond(environ, call.service, call.action)
         except Exception as failure:
             log.exception("%s %s", call.service, call.action)
-            error = AwsError("InternalFailure", f"{type(failure).__name__}: {failure}", status=500)
-            return _error_answer(call.protocol, error, request_id), error.code
+            problem = AwsError("InternalFailure", f"{type(failure).__name__}: {failure}", status=500)
+            return _error_answer(call.protocol, problem, request_id), problem.code
         return answer, None if answer.status < 400 else str(answer.status)
 
 
@@ -151,4 +154,5 @@ def _path_style(environ: dict[str, Any], endpoint: str) -> None:
     bucket, _, rest = host.partition(".localhost")
     if rest.startswith(":") or (bucket and host.endswith(".localhost")):
         environ["HTTP_HOST"] = "localhost" + rest
-        environ["PATH_INFO"] = f"/{bucket}{environ.get('PATH_INFO', '/')}"
+        for name in ("PATH_INFO", "RAW_URI", "REQUEST_URI"):
+            environ[name] = f"/{bucket}{environ.get(name, '/')}"

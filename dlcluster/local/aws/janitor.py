@@ -40,6 +40,11 @@ class Deletions(QueryService):
         for action, deletion in _DELETIONS.items():
             setattr(self, xform_name(action), self._handler_of(action, deletion))
 
+    def create_vpc_endpoint(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """moto cannot delete an endpoint whose type is left to the default."""
+        typed = {"VpcEndpointType": "Gateway", **params}
+        return self._backend.call("ec2", "CreateVpcEndpoint", typed, context.region)
+
     def _handler_of(self, action: str, deletion: Deletion) -> Callable[..., dict[str, Any]]:
         def delete(params: dict[str, Any], context: Context) -> dict[str, Any]:
             value = params.get(deletion.parameter, [])
