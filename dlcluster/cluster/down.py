@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlcluster.cloud import stacks, sweep
+from dlcluster.cloud import fleet, stacks, sweep
 from dlcluster.cloud.session import Session, aws_errors
 from dlcluster.cloud.stacks import Event, Stack
 from dlcluster.cloud.store import Store
 from dlcluster.cluster.open import Gone, cluster_key, find_stack, not_found, session
+from dlcluster.cluster.outputs import fetch_missing
 from dlcluster.cluster.report import Reporter
 from dlcluster.cluster.state import Record
 from dlcluster.config import ClusterConfig
 from dlcluster.errors import UserError
+from dlcluster.jobs import control
+from dlcluster.jobs.cluster import Cluster
 
 
 @dataclass
@@ -78,29 +81,23 @@ def _remove_stack(
 def _drain(
     live: Session, stack: Stack, config: ClusterConfig, reporter: Reporter, report: Report, outputs: Path | None
 ) -> None:
-    """Stop the jobs and save their results, as far as the cluster can still be reached."""
-    from dlcluster.cloud import fleet
-    from dlcluster.jobs import control
-    from dlcluster.jobs.cluster import Cluster
-    from dlcluster.jobs.outputs import fetch_all
-
+    """Stop the jobs as far as their nodes can still be reached, then save their results from the bucket."""
     bucket = stack.outputs.get("BucketName")
-    if not bucket:
+    store = Store(live, bucket) if bucket else None
+    if store is None or not store.keys("jobs/"):
         return
-    store = Store(live, bucket)
-    if not store.keys("jobs/"):
-        return
+    reporter.step("stopping jobs")
     try:
-        nodes = fleet.nodes(live, config.name)
-        cluster = Cluster(config.name, live, store, nodes, cluster_key(config, stack))
-        reporter.step("stopping jobs")
-        for job in control.stop_all(cluster):
+        cluster = Cluster(config.name, live, store, fleet.nodes(live, config.name), cluster_key(config, stack))
+        with cluster.gateway() as gateway:
+            stopped = control.stop_everywhere(cluster, gateway, None)
+        for job in stopped.jobs:
             reporter.note(f"stopped the job {job}")
     except UserError as error:
         reporter.warn(f"jobs could not be stopped before their nodes go: {error.what}")
     if outputs is not None and not config.bucket.keep:
         reporter.step("saving results")
-        report.saved = [str(path) for path in fetch_all(store, outputs)]
+        report.saved = [str(path) for path in fetch_missing(store, outputs)]
 
 
 def _buckets(live: Session, stack: Stack) -> list[str]:
