@@ -198,7 +198,7 @@ class Compute:
     def in_use(self, region: str, group_name: str) -> bool:
         """Whether an instance that lives is in the placement group."""
         return any(
-            where == region and instance.placement.group_name == group_name and instance._state.name != "terminated"
+            where == region and instance._placement.group_name == group_name and instance._state.name != "terminated"
             for where, instance in self._all()
         )
 
@@ -215,7 +215,7 @@ class Compute:
             interface.add_tags(launch.interface_tags)
         if not instance.security_groups:
             instance.security_groups = list(interfaces[0]._group_set)
-        instance.placement.group_name = launch.group_name
+        instance._placement.group_name = launch.group_name
         if launch.profile:
             backend.associate_iam_instance_profile(instance.id, iam_instance_profile_name=launch.profile)
 

@@ -74,12 +74,20 @@ def _guard_subnet(ec2: Any, subnet_id: str) -> None:
 
 def _clean_subnet(ec2: Any, subnet_id: str) -> None:
     for network_acl in ec2.network_acls.values():
-        network_acl._associations = {
-            key: item for key, item in network_acl._associations.items() if item.subnet_id != subnet_id
-        }
+        _drop(_associations(network_acl), lambda item: item.subnet_id == subnet_id)
     for table in ec2.route_tables.values():
-        for key in [key for key, where in table._associations.items() if where == subnet_id]:
-            del table._associations[key]
+        _drop(_associations(table), lambda item: item == subnet_id)
+
+
+def _associations(holder: Any) -> dict[str, Any]:
+    """What a network ACL or a route table is associated with; the name of it differs between moto's versions."""
+    fields = vars(holder)
+    return fields["_associations"] if "_associations" in fields else fields["associations"]
+
+
+def _drop(items: dict[str, Any], condition: Callable[[Any], bool]) -> None:
+    for key in [key for key, item in items.items() if condition(item)]:
+        del items[key]
 
 
 def _guard_group(ec2: Any, group_id: str) -> None:
