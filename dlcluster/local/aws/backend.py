@@ -85,6 +85,15 @@ class Backend:
 
         return dict(ec2_backends[self.account_id])
 
+    def take_bucket_policy(self, bucket: str) -> bytes:
+        """Take a bucket's policy out of moto."""
+        from moto.s3.models import s3_backends
+
+        found = s3_backends[self.account_id]["aws"].get_bucket(bucket)
+        policy: bytes = found.policy
+        found.policy = None
+        return policy
+
     def _run(self, environ: dict[str, Any]) -> Answer:
         status: list[Any] = []
 

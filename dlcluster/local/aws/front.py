@@ -13,10 +13,12 @@ from typing import Any
 from dlcluster.local.aws.backend import Answer, Backend
 from dlcluster.local.aws.calls import CallLog, Faults, Record
 from dlcluster.local.aws.compute import Compute
+from dlcluster.local.aws.policies import BucketPolicies
 from dlcluster.local.aws.query import AwsError, Context, QueryService
 from dlcluster.local.aws.routing import Call, identify
 from dlcluster.local.aws.server import Server
 from dlcluster.local.aws.services import SERVICES
+from dlcluster.local.aws.warm import warm_up_soon
 from dlcluster.local.aws.wire import error_body, session
 
 __all__ = ["Emulator", "serve"]
@@ -41,6 +43,7 @@ class Emulator:
         self.backend = Backend()
         self.account_id = self.backend.account_id
         self.compute = Compute(self.backend, nodes=nodes)
+        self.policies = BucketPolicies(self.backend)
         self.calls = CallLog()
         self.faults = Faults()
         self._clients: dict[tuple[str, str, str], Any] = {}
@@ -119,7 +122,12 @@ class Emulator:
             headers = [("Content-Type", response.content_type), ("x-amzn-RequestId", request_id)]
             return Answer(response.status, headers, response.body), response.error
         try:
-            answer = self.backend.respond(environ, call.service, call.action)
+            if call.service == "s3":
+                answer = self.policies.respond(call, environ)
+            else:
+                answer = self.backend.respond(environ, call.service, call.action)
+        except AwsError as refusal:
+            return _error_answer(call.protocol, refusal, request_id), refusal.code
         except Exception as failure:
             log.exception("%s %s", call.service, call.action)
             problem = AwsError("InternalFailure", f"{type(failure).__name__}: {failure}", status=500)
@@ -139,6 +147,7 @@ def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Server:
     """Serve the emulator over HTTP and tell it its endpoint."""
     server = Server(emulator, host, port)
     emulator.endpoint = server.endpoint
+    warm_up_soon(emulator)
     return server
 
 
