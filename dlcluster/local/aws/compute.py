@@ -74,6 +74,7 @@ class Compute:
     def instances(self) -> list[Instance]:
         """Every instance, terminated ones included while EC2 still describes them."""
         with self._backend.lock:
+            self.forget()
             return [self._instance(region, instance) for region, instance in self._all()]
 
     def set_state(self, instance_id: str, state: str, reason: str = "") -> None:
@@ -170,9 +171,9 @@ class Compute:
                     backend.tags.pop(interface.id, None)
                     interface.subnet.request_ip(interface.private_ip_address, instance)
 
-    def forget(self) -> None:
-        """Drop instances that were terminated long ago, and give back their addresses."""
-        limit = datetime.now(UTC) - _REMEMBERED
+    def forget(self, age: timedelta = _REMEMBERED) -> None:
+        """Drop instances that were terminated at least `age` ago, and give back their addresses."""
+        limit = datetime.now(UTC) - age
         with self._lock:
             old = {key for key, life in self._lives.items() if life.ended and life.ended < limit}
             for instance_id in old:

@@ -15,11 +15,11 @@ from dlcluster.local.aws.calls import CallLog, Faults, Record
 from dlcluster.local.aws.compute import Compute
 from dlcluster.local.aws.policies import BucketPolicies
 from dlcluster.local.aws.query import AwsError, Context, QueryService
-from dlcluster.local.aws.routing import Call, identify
+from dlcluster.local.aws.routing import Call, identify, path_style, refuse_expired
 from dlcluster.local.aws.server import Server
 from dlcluster.local.aws.services import SERVICES
 from dlcluster.local.aws.warm import warm_up_soon
-from dlcluster.local.aws.wire import error_body, session
+from dlcluster.local.aws.wire import error_body, error_code, session
 
 __all__ = ["Emulator", "serve"]
 
@@ -88,12 +88,9 @@ class Emulator:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         started = time.time()
-        _path_style(environ, self.endpoint)
+        path_style(environ)
         call = identify(environ)
-        if call.action == "PutObject" and call.form:
-            # urllib calls every body a form unless it is told otherwise, and moto would swallow a form.
-            environ["CONTENT_TYPE"] = "binary/octet-stream"
-        answer, error = self._answer(call, environ)
+        answer, error = self._answer(call, environ, str(uuid.uuid4()))
         elapsed = 1000 * (time.time() - started)
         self.calls.add(
             Record(
@@ -108,31 +105,37 @@ class Emulator:
         start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", answer.headers)
         return [answer.body]
 
-    def _answer(self, call: Call, environ: dict[str, Any]) -> tuple[Answer, str | None]:
-        request_id = str(uuid.uuid4())
+    def _answer(self, call: Call, environ: dict[str, Any], request_id: str) -> tuple[Answer, str | None]:
+        """The answer and, when it is a refusal, its code."""
         try:
             self.faults.check(call)
-        except AwsError as fault:
-            return _error_answer(call.protocol, fault, request_id), fault.code
-        services = self.services.get(call.service, [])
-        service = next((item for item in services if item.complete or item.implements(call.action)), None)
-        if service is not None:
-            context = Context(call.service, call.region, self.account_id, call.access_key, call.user_agent, request_id)
-            response = service.respond(call.action, call.form, context, call.body)
-            headers = [("Content-Type", response.content_type), ("x-amzn-RequestId", request_id)]
-            return Answer(response.status, headers, response.body), response.error
-        try:
-            if call.service == "s3":
-                answer = self.policies.respond(call, environ)
-            else:
-                answer = self.backend.respond(environ, call.service, call.action)
+            refuse_expired(environ)
+            services = self.services.get(call.service, [])
+            service = next((item for item in services if item.complete or item.implements(call.action)), None)
+            if service is not None:
+                return self._ask(service, call, request_id)
+            answer = self._ask_moto(call, environ)
+            return answer, None if answer.status < 400 else error_code(answer.body) or str(answer.status)
         except AwsError as refusal:
             return _error_answer(call.protocol, refusal, request_id), refusal.code
         except Exception as failure:
             log.exception("%s %s", call.service, call.action)
             problem = AwsError("InternalFailure", f"{type(failure).__name__}: {failure}", status=500)
             return _error_answer(call.protocol, problem, request_id), problem.code
-        return answer, None if answer.status < 400 else str(answer.status)
+
+    def _ask(self, service: QueryService, call: Call, request_id: str) -> tuple[Answer, str | None]:
+        context = Context(call.service, call.region, self.account_id, call.access_key, call.user_agent, request_id)
+        response = service.respond(call.action, call.form, context, call.body)
+        headers = [("Content-Type", response.content_type), ("x-amzn-RequestId", request_id)]
+        return Answer(response.status, headers, response.body), response.error
+
+    def _ask_moto(self, call: Call, environ: dict[str, Any]) -> Answer:
+        if call.action == "PutObject" and call.form:
+            # urllib calls every body a form unless it is told otherwise, and moto would swallow a form.
+            environ["CONTENT_TYPE"] = "binary/octet-stream"
+        if call.service == "s3":
+            return self.policies.respond(call, environ)
+        return self.backend.respond(environ, call.service, call.action)
 
 
 @functools.cache
@@ -155,13 +158,3 @@ def _error_answer(protocol: str, error: AwsError, request_id: str) -> Answer:
     content_type, body = error_body(protocol, error, request_id)
     headers = [("Content-Type", content_type), ("x-amzn-RequestId", request_id), ("x-amzn-errortype", error.code)]
     return Answer(error.status, headers, body)
-
-
-def _path_style(environ: dict[str, Any], endpoint: str) -> None:
-    """Turn `bucket.localhost:4566/key` into `localhost:4566/bucket/key`, as S3 does."""
-    host = environ.get("HTTP_HOST", "")
-    bucket, _, rest = host.partition(".localhost")
-    if rest.startswith(":") or (bucket and host.endswith(".localhost")):
-        environ["HTTP_HOST"] = "localhost" + rest
-        for name in ("PATH_INFO", "RAW_URI", "REQUEST_URI"):
-            environ[name] = f"/{bucket}{environ.get(name, '/')}"

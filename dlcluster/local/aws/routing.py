@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import io
 import re
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel
 
-from dlcluster.local.aws.wire import service_model
+from dlcluster.local.aws.wire import AwsError, service_model
 
 # Credential scopes that differ from botocore's name of the service.
 _SCOPES = {
@@ -22,6 +24,8 @@ _SCOPES = {
     "elasticloadbalancing": "elbv2",
     "states": "stepfunctions",
 }
+# Where a node reports to a CloudFormation wait condition: a plain PUT, without a signature.
+WAIT_CONDITION_PATH = "/_waitcondition/"
 _READ_VERBS = ("Describe", "List", "Get", "Head", "Search", "Lookup", "Validate", "Estimate", "Detect")
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/,\s]+)/([^/,\s]+)/aws4_request")
 _ORIGIN = re.compile(r"emulator-(\w+)")
@@ -62,6 +66,8 @@ class Call:
 def identify(environ: dict[str, Any]) -> Call:
     """Read a WSGI request; a body that is a form or JSON is read and put back."""
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    if environ.get("PATH_INFO", "").startswith(WAIT_CONDITION_PATH):
+        return _wait_condition(environ)
     service, region, access_key = _scope(environ.get("HTTP_AUTHORIZATION", ""), query)
     body = _body(environ)
     form = _form(environ, query, body)
@@ -74,6 +80,44 @@ def identify(environ: dict[str, Any]) -> Call:
         form=form,
         body=body,
     )
+
+
+def _wait_condition(environ: dict[str, Any]) -> Call:
+    return Call(
+        service="cloudformation",
+        region="",
+        action="SignalWaitCondition",
+        access_key="anonymous",
+        user_agent=environ.get("HTTP_USER_AGENT", ""),
+        form={"Path": environ["PATH_INFO"], "Query": environ.get("QUERY_STRING", "")},
+        body=environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)),
+    )
+
+
+def path_style(environ: dict[str, Any]) -> None:
+    """Turn `bucket.localhost:4566/key` into `localhost:4566/bucket/key`, as S3 does."""
+    bucket, found, port = environ.get("HTTP_HOST", "").partition(".localhost")
+    if found and (not port or port.startswith(":")):
+        environ["HTTP_HOST"] = "localhost" + port
+        for name in ("PATH_INFO", "RAW_URI", "REQUEST_URI"):
+            environ[name] = f"/{bucket}{environ.get(name, '/')}"
+
+
+def refuse_expired(environ: dict[str, Any]) -> None:
+    """Raise AwsError(AccessDenied) for a presigned URL whose time is over."""
+    query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+    try:
+        if "X-Amz-Signature" in query:
+            signed = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            ends = signed.timestamp() + int(query["X-Amz-Expires"])
+        elif "Signature" in query and "AWSAccessKeyId" in query:
+            ends = int(query["Expires"])
+        else:
+            return
+    except (KeyError, ValueError):
+        raise AwsError("AccessDenied", "Query-string authentication lacks a valid date or expiry.", 403) from None
+    if ends < time.time():
+        raise AwsError("AccessDenied", "Request has expired", 403)
 
 
 def _scope(authorization: str, query: dict[str, str]) -> tuple[str, str, str]:

@@ -186,6 +186,15 @@ def error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, by
     return "text/xml", _error_xml(protocol, error, request_id)
 
 
+_CODE = re.compile(rb'<Code>([^<]+)</Code>|"__type": ?"(?:[^"#]*#)?([^"]+)"')
+
+
+def error_code(body: bytes) -> str | None:
+    """The code in an error's body, of any protocol."""
+    match = _CODE.search(body[:2000])
+    return (match[1] or match[2]).decode() if match else None
+
+
 def _error_xml(protocol: str, error: AwsError, request_id: str) -> bytes:
     fields = f"<Code>{_text(error.code)}</Code><Message>{_text(error.message)}</Message>"
     if protocol == "ec2":

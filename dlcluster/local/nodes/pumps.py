@@ -1,7 +1,7 @@
-"""Bytes between a process's pipes or terminal and an SSH channel, with back pressure both ways.
+"""Bytes between a descriptor (pipe, terminal, socket) and an SSH channel, with back pressure both ways.
 
-asyncssh's own `process.redirect()` is not used: an exception in its reader, as when a client closes one channel early,
-ends the whole connection and loses the output of unrelated commands.
+asyncssh's own `process.redirect()` and port forwarder are not used: an exception there, as when a client closes one
+channel early, ends the whole connection and loses the output of unrelated commands.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ HIGH_WATER = 1 << 20
 
 
 class Output:
-    """Reads a descriptor until its end and hands the bytes on. Owns the descriptor unless it is a terminal's."""
+    """Reads a descriptor until its end and hands the bytes on; `close` is called once, at the end."""
 
-    def __init__(self, descriptor: int, deliver: Callable[[bytes], None], *, owned: bool = True) -> None:
+    def __init__(self, descriptor: int, deliver: Callable[[bytes], None], close: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._deliver = deliver
-        self._owned = owned
+        self._close = close
         self.received = 0
         self.ended: asyncio.Future[None] = self._loop.create_future()
         os.set_blocking(descriptor, False)
@@ -40,15 +40,14 @@ class Output:
         if not self.ended.done():
             self._loop.remove_reader(self._descriptor)
             self.ended.set_result(None)
-            if self._owned:
-                os.close(self._descriptor)
+            self._close()
 
     def _read(self) -> None:
         try:
             data = os.read(self._descriptor, CHUNK)
         except BlockingIOError:
             return
-        except OSError:  # a terminal whose last process closed it
+        except OSError:  # a terminal whose last process closed it, a connection that was reset
             data = b""
         if data:
             self.received += len(data)
@@ -58,25 +57,25 @@ class Output:
 
 
 class Input:
-    """Writes bytes to a descriptor as fast as the process takes them. Owns the descriptor unless it is a terminal's.
+    """Writes bytes to a descriptor as fast as its reader takes them; `close` is called once, at the end.
 
     throttle(True) is called when more than HIGH_WATER bytes wait, throttle(False) when they are gone.
     """
 
-    def __init__(self, descriptor: int, throttle: Callable[[bool], None], *, owned: bool = True) -> None:
+    def __init__(self, descriptor: int, throttle: Callable[[bool], None], close: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._throttle = throttle
-        self._owned = owned
+        self._close = close
         self._waiting = bytearray()
         self._throttled = False
         self._ending = False
-        self._closed = False
+        self.closed = False
         os.set_blocking(descriptor, False)
 
     def write(self, data: bytes) -> None:
         """Write now or later; bytes that nobody reads any more are dropped, as a closed pipe does."""
-        if self._closed or self._ending:
+        if self.closed or self._ending:
             return
         self._waiting += data
         self._write()
@@ -91,12 +90,11 @@ class Input:
             self.close()
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._waiting.clear()
             self._loop.remove_writer(self._descriptor)
-            if self._owned:
-                os.close(self._descriptor)
+            self._close()
             self._calm()
 
     def _write(self) -> None:

@@ -17,6 +17,7 @@ import asyncssh
 from asyncssh import EXTENDED_DATA_STDERR
 from asyncssh.stream import SSHServerStreamSession
 
+from dlcluster.local.nodes.channel import drop_late_data, on_end_of_write
 from dlcluster.local.nodes.pumps import Input, Output
 from dlcluster.local.nodes.sftp import NodeFiles
 
@@ -60,8 +61,8 @@ class NodeSession(SSHServerStreamSession):
 
     def connection_made(self, chan: Any) -> None:
         self._channel = chan
-        # OpenSSH's client says so when nobody reads its output any more (`ssh node yes | head`); asyncssh would ignore it.
-        chan._process_eow_at_openssh_dot_com_request = self._end_of_write
+        drop_late_data(chan)
+        on_end_of_write(chan, self._end_of_write)
         super().connection_made(chan)
 
     def pty_requested(self, term_type: str, term_size: Any, term_modes: Any) -> bool:
@@ -126,10 +127,9 @@ class NodeSession(SSHServerStreamSession):
         self._close_stdio()
         self._signal("HUP")
 
-    def _end_of_write(self, _: Any) -> bool:
+    def _end_of_write(self) -> None:
         for output in self._outputs:
             output.close()
-        return True
 
     # The process
 
@@ -138,18 +138,22 @@ class NodeSession(SSHServerStreamSession):
         stdin, feed = os.pipe()
         drain, stdout = os.pipe()
         drain_errors, stderr = os.pipe()
-        self._input = Input(feed, self._throttle)
+        self._input = Input(feed, self._throttle, lambda: os.close(feed))
         self._outputs = [
-            Output(drain, self._send),
-            Output(drain_errors, lambda data: self._send(data, EXTENDED_DATA_STDERR)),
+            Output(drain, self._send, lambda: os.close(drain)),
+            Output(
+                drain_errors,
+                lambda data: self._send(data, EXTENDED_DATA_STDERR),
+                lambda: os.close(drain_errors),
+            ),
         ]
         return [stdin, stdout, stderr]
 
     def _open_terminal(self) -> list[int]:
         self._terminal, slave = os.openpty()
         set_size(self._terminal, self._channel.get_terminal_size())
-        self._input = Input(self._terminal, self._throttle, owned=False)
-        self._outputs = [Output(self._terminal, self._send, owned=False)]
+        self._input = Input(self._terminal, self._throttle, lambda: None)
+        self._outputs = [Output(self._terminal, self._send, lambda: None)]
         return [slave, os.dup(slave), os.dup(slave)]
 
     async def _run(self, command: str | None, stdio: list[int]) -> None:

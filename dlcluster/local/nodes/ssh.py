@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
+from dlcluster.local.nodes.channel import Channels
+from dlcluster.local.nodes.forward import Forward
 from dlcluster.local.nodes.layout import USER
 from dlcluster.local.nodes.session import NodeSession
 
 if TYPE_CHECKING:
     from dlcluster.local.nodes.node import Node
 
+log = logging.getLogger(__name__)
 VERSION = "OpenSSH_9.6 dlcluster"  # OpenSSH's client sends end-of-write only to its own kind
 
 
@@ -25,10 +29,13 @@ class NodeServer(asyncssh.SSHServer):
 
     def connection_made(self, conn: Any) -> None:
         self._connection = conn
+        conn._channels = Channels()
         self._node.connections.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._node.connections.discard(self._connection)
+        if exc is not None and not isinstance(exc, (asyncssh.ConnectionLost, ConnectionError)):
+            log.warning("%s: an SSH connection ended: %s", self._node.instance.private_ip, exc)
 
     def public_key_auth_supported(self) -> bool:
         return True
@@ -40,12 +47,17 @@ class NodeServer(asyncssh.SSHServer):
     def session_requested(self) -> NodeSession:
         return NodeSession(self._node, self._connection)
 
-    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         """Forward to emulated nodes and the loopback range only: a node is no way out to the network."""
-        try:
-            return dest_host == "localhost" or ipaddress.ip_address(dest_host).is_loopback
-        except ValueError:
-            return False
+        return Forward.connect(dest_host, dest_port) if is_reachable(dest_host) else False
+
+
+def is_reachable(host: str) -> bool:
+    """Whether a node may connect there."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def listen(node: Node, address: str, port: int) -> asyncssh.SSHAcceptor:

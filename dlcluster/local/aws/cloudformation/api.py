@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dlcluster.local.aws.cloudformation import request
 from dlcluster.local.aws.cloudformation.api_changes import ChangeSets
@@ -14,7 +16,9 @@ from dlcluster.local.aws.cloudformation.intrinsics import error
 from dlcluster.local.aws.cloudformation.model import Options, Signal, Stack, now
 from dlcluster.local.aws.cloudformation.operation import Operation
 from dlcluster.local.aws.cloudformation.registry import missing
-from dlcluster.local.aws.query import AwsError, Context
+from dlcluster.local.aws.cloudformation.signals import report
+from dlcluster.local.aws.query import AwsError, Context, Response
+from dlcluster.local.aws.routing import WAIT_CONDITION_PATH
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
@@ -27,7 +31,9 @@ class CloudFormation(ChangeSets, Reads):
 
     def __init__(self, emulator: Emulator) -> None:
         super().__init__(emulator)
-        self.complete = True
+
+    def close(self) -> None:
+        self.registry.closed.set()
 
     def create_stack(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Begin a stack; the answer is held for a moment, so that a waiter's first look finds it done."""
@@ -143,10 +149,31 @@ class CloudFormation(ChangeSets, Reads):
             raise error(f"Signal for {logical} is not expected: it is in status {resource.status}")
         self.signal(stack, logical, Signal(params["UniqueId"], params["Status"] == "SUCCESS"))
 
-    def signal(self, stack: Stack, logical_id: str, signal: Signal) -> None:
-        """Record a signal once per unique id."""
+    def respond(self, action: str, form: Mapping[str, str], context: Context, body: bytes = b"") -> Response:
+        """The operations, and the plain PUT to the URL of a wait condition's handle."""
+        if action != "SignalWaitCondition":
+            return super().respond(action, form, context, body)
+        try:
+            stack, handle = self._handle(form)
+            self.signal(stack, handle, report(body))
+        except AwsError as problem:
+            return self.error(problem, context)
+        return Response(200, b"")
+
+    def _handle(self, form: Mapping[str, str]) -> tuple[Stack, str]:
+        """The stack and the URL of the handle that a path names."""
+        arn, _, logical = form["Path"].removeprefix(WAIT_CONDITION_PATH).rpartition("/")
+        stack = self.registry.find(arn.split(":")[3] if arn.count(":") == 5 else "", arn, deleted=False)
+        url = f"{self.registry.emulator.endpoint}{WAIT_CONDITION_PATH}{quote(f'{arn}/{logical}', safe='')}"
+        handle = stack.resources.get(logical)
+        if handle is None or handle.physical_id != f"{url}?{form['Query']}":
+            raise AwsError("AccessDenied", "Access Denied", 403)
+        return stack, handle.physical_id
+
+    def signal(self, stack: Stack, key: str, signal: Signal) -> None:
+        """Record a signal once per unique id, for a resource (logical id) or a handle (its URL)."""
         with stack.lock:
-            known = stack.signals[logical_id]
+            known = stack.signals[key]
             if all(item.unique_id != signal.unique_id for item in known):
                 known.append(signal)
 

@@ -56,7 +56,7 @@ class Deployment(Operation):
         self._lock = threading.Lock()
 
     def cancelled(self) -> bool:
-        return self.stopped.is_set() or time.monotonic() > self.deadline
+        return super().cancelled() or time.monotonic() > self.deadline
 
     def deploy(self) -> str:
         """Bring every resource about; why it could not, or ""."""

@@ -95,7 +95,7 @@ class Operation:
         return self.registry.emulator.client(service, self.region, "cloudformation")
 
     def cancelled(self) -> bool:
-        return self.stopped.is_set()
+        return self.stopped.is_set() or self.registry.closed.is_set()
 
     def signals(self, logical_id: str) -> list[Signal]:
         with self.stack.lock:

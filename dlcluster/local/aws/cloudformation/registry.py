@@ -31,6 +31,7 @@ class Registry:
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self.lock = threading.RLock()
+        self.closed = threading.Event()  # the emulator ends: nobody waits any more
         self._stacks: dict[str, Stack] = {}
 
     def stacks(self, region: str) -> list[Stack]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import TYPE_CHECKING
 
 from dlcluster.local.aws.cloudformation.model import Resource, Signal
 from dlcluster.local.aws.cloudformation.types.base import POLL_SECONDS, Cancelled, Failed
+from dlcluster.local.aws.query import AwsError
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.cloudformation.operation import Operation
@@ -22,6 +24,20 @@ def duration(text: str) -> int:
         raise Failed(f"Invalid duration: {text}")
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return 3600 * hours + 60 * minutes + seconds
+
+
+def report(body: bytes) -> Signal:
+    """The signal in a report to a wait condition's handle. Raises AwsError for anything else."""
+    try:
+        fields = json.loads(body)
+        return Signal(
+            str(fields["UniqueId"]),
+            {"SUCCESS": True, "FAILURE": False}[fields["Status"]],
+            str(fields.get("Reason", "")),
+            str(fields.get("Data", "")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise AwsError("InvalidRequest", 'A report is {"Status": "SUCCESS" or "FAILURE", "UniqueId": ...}') from None
 
 
 def await_signals(operation: Operation, resource: Resource) -> None:

@@ -225,7 +225,7 @@ def _scalar(kind: str, value: Any) -> Any:
         return _number(float, value)
     if kind == "boolean" and isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    if kind == "string" and not isinstance(value, str):
+    if kind == "string" and not isinstance(value, str | bytes):
         if isinstance(value, dict | list):
             return json.dumps(value)
         return str(value).lower() if isinstance(value, bool) else str(value)

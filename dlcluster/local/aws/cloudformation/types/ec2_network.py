@@ -119,11 +119,9 @@ class InternetGateway(Kind):
 
 
 class VpcGatewayAttachment(Kind):
-    """A gateway has one attachment, so a change detaches first: replacing would meet the old one."""
-
     name = "AWS::EC2::VPCGatewayAttachment"
-    properties = mutable = names("VpcId InternetGatewayId")
-    moves = names("VpcId")
+    properties = names("VpcId InternetGatewayId")
+    mutable = names("InternetGatewayId")
 
     def create(self, x: Step) -> None:
         pair = x.only("VpcId", "InternetGatewayId")

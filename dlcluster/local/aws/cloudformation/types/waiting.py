@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, names
-
-SIGNAL_PATH = "/_waitcondition/"
+from dlcluster.local.aws.routing import WAIT_CONDITION_PATH
 
 
 class WaitConditionHandle(Kind):
@@ -20,7 +19,7 @@ class WaitConditionHandle(Kind):
 
     def create(self, x: Step) -> None:
         key = quote(f"{x.host.stack_id}/{x.resource.logical_id}", safe="")
-        x.made(f"{x.host.endpoint}{SIGNAL_PATH}{key}?token={secrets.token_urlsafe(16)}")
+        x.made(f"{x.host.endpoint}{WAIT_CONDITION_PATH}{key}?token={secrets.token_urlsafe(16)}")
 
     def delete(self, x: Step) -> None:
         """Nothing outside the stack."""
