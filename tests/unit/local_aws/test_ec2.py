@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -205,6 +206,18 @@ def test_an_address_is_not_given_away_while_its_instance_is_remembered(network: 
     network.ec2.terminate_instances(InstanceIds=[first["InstanceId"]])
     second = network.run()[0]
     assert second["PrivateIpAddress"] != first["PrivateIpAddress"]
+
+
+def test_a_forgotten_instance_leaves_no_trace_and_its_address_is_free_again(network: Network) -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "cluster", "Value": "c9"}]}]
+    gone = network.run(TagSpecifications=tags)[0]
+    network.ec2.terminate_instances(InstanceIds=[gone["InstanceId"]])
+    network.cloud.emulator.compute.forget(age=timedelta(0))
+    assert refusal(network.describe, instance_id=gone["InstanceId"]) == "InvalidInstanceID.NotFound"
+    assert network.ec2.describe_tags(Filters=[{"Name": "value", "Values": ["c9"]}])["Tags"] == []
+    addresses = {network.run()[0]["PrivateIpAddress"] for _ in range(8)}
+    assert gone["PrivateIpAddress"] in addresses
+    assert len(addresses) == 8
 
 
 def test_console_output_is_what_the_node_wrote(network: Network) -> None:

@@ -151,6 +151,34 @@ def test_presigned_urls_put_and_get_objects(cloud: Any, style: str, signature: s
     assert cloud.client("s3").get_object(**key)["Body"].read() == b"x" * 100_000
 
 
+@pytest.mark.parametrize("signature", ["s3", "s3v4"])
+def test_an_expired_url_is_refused(cloud: Any, signature: str) -> None:
+    s3 = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=cloud.server.endpoint,
+        aws_access_key_id="user",
+        aws_secret_access_key="secret",
+        config=Config(signature_version=signature),
+    )
+    url = s3.generate_presigned_url("get_object", {"Bucket": "bundles", "Key": "k"}, ExpiresIn=-5)
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(url)
+    assert (error.value.code, b"Request has expired" in error.value.read()) == (403, True)
+
+
+def test_the_log_knows_the_code_of_every_refusal(cloud: Any) -> None:
+    for service, method, params, code in [
+        ("s3", "get_object", {"Bucket": "no-such-bucket", "Key": "k"}, "NoSuchBucket"),
+        ("ec2", "describe_subnets", {"SubnetIds": ["subnet-00000000"]}, "InvalidSubnetID.NotFound"),
+        ("iam", "get_role", {"RoleName": "nobody"}, "NoSuchEntity"),
+        ("logs", "delete_log_group", {"logGroupName": "none"}, "ResourceNotFoundException"),
+    ]:
+        with pytest.raises(ClientError):
+            getattr(cloud.client(service), method)(**params)
+        assert last(cloud).error == code
+
+
 def test_a_missing_object_is_told_from_a_missing_bucket(cloud: Any) -> None:
     cloud.client("s3").create_bucket(Bucket="bundles")
     with pytest.raises(ClientError, match="NoSuchKey"):
