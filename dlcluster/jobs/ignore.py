@@ -151,25 +151,28 @@ def _bracket(pattern: str, at: int) -> tuple[str, int] | None:
     first = True
     while first or pattern[at : at + 1] != "]":
         first = False
-        if pattern.startswith("[:", at) and (end := pattern.find(":]", at)) > 0:
-            name = pattern[at + 2 : end]
-            if name not in _CLASSES:
-                return None
-            items.append(_CLASSES[name])
-            at = end + 2
-            continue
+        if pattern.startswith("[:", at):
+            end = pattern.find("]", at + 2)
+            if end > at + 2 and pattern[end - 1] == ":":
+                name = pattern[at + 2 : end - 1]
+                if name not in _CLASSES:
+                    return None
+                items.append(_CLASSES[name])
+                at = end + 1
+                continue
         low, at = _character(pattern, at)
         high = low
         if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in {"", "]"}:
             high, at = _character(pattern, at + 1)
         if not low or not high:
             return None
-        if low <= high:  # an empty range matches nothing
+        items.append(re.escape(low))  # by itself too: git matches the `b` of the empty range `b-a`
+        if low < high:
             items.append(re.escape(low) + "-" + re.escape(high))
     inside = "".join(items)
     if negated:
         return f"[^/{inside}]", at + 1
-    return (f"(?!/)[{inside}]" if inside else "(?!)"), at + 1
+    return f"(?!/)[{inside}]", at + 1
 
 
 def _character(pattern: str, at: int) -> tuple[str, int]:
