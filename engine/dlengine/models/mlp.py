@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -20,7 +21,7 @@ def mlp(
     widths = [inputs, *hidden]
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     with seeded(seed):
-        for number, (width, next_width) in enumerate(zip(widths, widths[1:], strict=False), start=1):
+        for number, (width, next_width) in enumerate(pairwise(widths), start=1):
             layers[f"fc{number}"] = nn.Linear(width, next_width)
             layers[f"relu{number}"] = nn.ReLU()
         layers[f"fc{len(widths)}"] = nn.Linear(widths[-1], classes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
+import atexit
+import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +15,6 @@ from torch import nn
 
 from dlengine.errors import EngineError
 from dlengine.parallel.place import Place
-
-_joined = itertools.count()
-_stores: list[Any] = []
 
 
 class Vote:
@@ -39,24 +38,25 @@ class Group:
         self.rank = place.rank
         self.world = place.world
         self.device = device
+        # A thread of Gloo may drop a tensor last. When Python made that tensor, the thread then needs the interpreter's
+        # lock, and the process hangs if it is just ending the group. So the latest tensors are kept here.
+        self._recent: deque[torch.Tensor] = deque(maxlen=8)
 
     @classmethod
     @contextmanager
     def join(cls, place: Place, device: torch.device) -> Iterator[Group]:
-        """Meet the other ranks (NCCL between GPUs, Gloo between CPUs) and leave them at the end.
+        """Meet the other ranks (NCCL between GPUs, Gloo between CPUs) for a while.
 
-        A process that is alone makes no process group; one that the caller made is used and left in place.
+        A process that is alone makes no process group. One that the caller made is used; one that is made here serves
+        all later calls, and is destroyed when the process ends.
         """
-        if place.world == 1 and not dist.is_initialized():
-            yield cls(place, device)
-            return
-        made = not dist.is_initialized()
-        if made:
+        if place.world > 1 and not dist.is_initialized():
             _initialise(place, device)
-        elif dist.get_world_size() != place.world or dist.get_rank() != place.rank:
+        if dist.is_initialized():
             place = Place(dist.get_rank(), dist.get_world_size(), place.local_rank)
+        group = cls(place, device)
         try:
-            yield cls(place, device)
+            yield group
         except RuntimeError as error:
             if _peer_is_gone(error):
                 raise EngineError(
@@ -64,9 +64,7 @@ class Group:
                     "the first error is in that rank's log, or its machine is gone",
                 ) from None
             raise
-        finally:
-            if made:
-                dist.destroy_process_group()
+        group.wait()
 
     def wrap(self, model: nn.Module, *, some_unused: bool) -> nn.Module:
         """The model with gradients that are averaged over the ranks during its backward pass.
@@ -75,10 +73,11 @@ class Group:
         """
         if self.world == 1:
             return model
+        # Convolutions with one input channel have gradients in another but equivalent memory order; torch warns of it.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         return nn.parallel.DistributedDataParallel(
             model,
             device_ids=[self.device] if self.device.type == "cuda" else None,
-            gradient_as_bucket_view=False,
             find_unused_parameters=some_unused,
         )
 
@@ -92,15 +91,22 @@ class Group:
             dist.all_reduce(parameter.grad)
             parameter.grad /= self.world
 
+    def wait(self) -> None:
+        """Until all ranks have come here."""
+        if self.world > 1:
+            dist.barrier()
+
     def vote(self, code: torch.Tensor) -> Vote:
         """Begin to find the largest `code` (one number, on this rank's device) of all ranks."""
         if self.world == 1:
             return Vote(code, None)
+        self._recent.append(code)
         return Vote(code, dist.all_reduce(code, op=dist.ReduceOp.MAX, async_op=True))
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """`values` added up over the ranks, in place."""
         if self.world > 1:
+            self._recent.append(values)
             dist.all_reduce(values)
         return values
 
@@ -140,21 +146,23 @@ class Group:
 
 
 def _initialise(place: Place, device: torch.device) -> None:
-    """Make torch's default process group, under keys of its own so that a script can call fit more than once."""
+    """Make torch's default process group from torchrun's environment."""
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
-        if not _stores:
-            store, _, _ = next(dist.rendezvous("env://", place.rank, place.world))
-            _stores.append(store)
-        prefixed = dist.PrefixStore(f"dlengine/{next(_joined)}", _stores[0])
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        dist.init_process_group(backend, store=prefixed, rank=place.rank, world_size=place.world)
+        dist.init_process_group(backend, rank=place.rank, world_size=place.world)
     except (RuntimeError, ValueError) as error:
         raise EngineError(
             f"rank {place.rank} of {place.world} could not meet the others: {str(error).splitlines()[0]}",
             "MASTER_ADDR and MASTER_PORT must lead every machine to the first one; start with torchrun",
         ) from None
+    atexit.register(_destroy)
+
+
+def _destroy() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _peer_is_gone(error: RuntimeError) -> bool:

@@ -111,7 +111,7 @@ def newest(directory: Path, complain: Callable[[str], None]) -> tuple[Path, byte
     if found:
         raise EngineError(
             f"no usable checkpoint in {directory}: {'; '.join(damage)}",
-            "choose another directory, or remove these files",
+            "choose another directory",
         )
     return None
 

@@ -73,7 +73,8 @@ def fit(
     """Train `model` in place on `train`, and report how it does on `test`.
 
     model: any torch module. train, test: a `Dataset`, a pair of arrays (x, y), or an object with `len` and `batch`.
-    epochs: 5, "5ep" or "500ba" (steps). batch_size: samples per rank and step, so a step of n ranks sees n times as many.
+    epochs: 5, "5ep" or "500ba" (steps).
+    batch_size: samples per rank and step, so that a step of n ranks sees n times as many.
     optimizer: "sgd" (with `momentum`), "adam", "adamw", a function of the parameters, or a torch optimizer.
     lr: the peak learning rate; 0.01 for sgd and 0.001 for adam, adamw unless given.
     schedule, warmup: "constant", "cosine", "one-cycle" or a function, see `dlengine.train.schedule`.
@@ -110,7 +111,9 @@ def fit(
     own_device = pick_device(device, place)
     model.to(own_device)
     made = optimizers.build(optimizer, model, lr=lr, momentum=momentum, weight_decay=weight_decay)
-    seen = probe(model, train_data, measure, own_device, default_loss=loss is None)
+    seen = probe(
+        model, train_data, measure, own_device, cross_entropy=loss is None or isinstance(loss, nn.CrossEntropyLoss)
+    )
     with Group.join(place, own_device) as group, StopSignal() as signal:
         rng.seed(seed, group.rank)
         report = Reporter(enabled=progress and group.rank == 0)

@@ -27,13 +27,13 @@ def as_data(data: Any, name: str) -> Batches:
     if hasattr(data, "batch") and hasattr(data, "__len__"):
         if len(data) == 0:
             raise EngineError(f"{name} is empty", "check the file or the filter that it comes from")
-        return data  # type: ignore[no-any-return]
+        return data
     if isinstance(data, tuple | list) and len(data) == 2:
         return Dataset(*data)
     raise EngineError(f"{name} is a {type(data).__name__}", "give a dlengine.data.Dataset or a pair of arrays (x, y)")
 
 
-def probe(model: nn.Module, data: Batches, loss: Loss, device: torch.device, *, default_loss: bool) -> Probe:
+def probe(model: nn.Module, data: Batches, loss: Loss, device: torch.device, *, cross_entropy: bool) -> Probe:
     """Run two samples through the model, forwards and backwards, without leaving a trace in it.
 
     Raises EngineError for a shape or type that some layer cannot take, for labels out of range, and for a model that
@@ -47,7 +47,7 @@ def probe(model: nn.Module, data: Batches, loss: Loss, device: torch.device, *, 
     x, y = x.to(device), y.to(device)
     with evaluating(model), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         output = _forward(model, x)
-        if default_loss:
+        if cross_entropy:
             _check_targets(output, y, data)
         gradients = torch.autograd.grad(loss(output, y), parameters, allow_unused=True)
     unused = [name for name, gradient in zip(names, gradients, strict=True) if gradient is None]
@@ -107,7 +107,7 @@ def _layer_error(inside: list[tuple[str, nn.Module, Any]], error: Exception) -> 
     if wanted:
         return EngineError(
             f"{layer} wants inputs of shape {wanted} and got {shape}",
-            "N is the batch; fix the data or the layer before",
+            "fix the data, or the layer before it",
         )
     return EngineError(f"{layer} got inputs of shape {shape} and failed: {str(error).splitlines()[0]}")
 
@@ -140,6 +140,6 @@ def _check_targets(output: torch.Tensor, y: torch.Tensor, data: Batches) -> None
     if lowest < 0 or highest >= classes:
         wrong = int(((labels < 0) | (labels >= classes)).nonzero()[0, 0])
         raise EngineError(
-            f"label {int(labels[wrong].flatten()[0])} of sample {wrong} is out of range: the model has {classes} classes",
+            f"label {int(labels[wrong].flatten()[0])} of sample {wrong} is out of range, with {classes} classes",
             f"labels must lie in 0..{classes - 1}; they span {lowest}..{highest}",
         )

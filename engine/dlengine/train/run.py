@@ -59,6 +59,7 @@ class Run:
         self.history: list[dict[str, Any]] = []
         self.meter = Meter(group.device, classes=classes)
         self.settings = snapshot.settings(self)
+        snapshot.agree(self.settings, group)
         self.steps_done = 0
         self._signal = signal
         self._wrapped = group.wrap(model, some_unused=some_unused)
@@ -194,6 +195,7 @@ class Run:
         kept = f"saved {path}" if path else "nothing is saved, because there is no checkpoint directory"
         if self.group.rank == 0:
             self.report.warn(f"told to stop (SIGTERM): left after step {self.position.step}; {kept}")
+        self.group.wait()  # a rank that left earlier would make torchrun kill the one that is writing
         raise Interrupted
 
     def _save(self) -> str:
@@ -226,6 +228,4 @@ class Run:
                     f"{what}: the input of sample {share.indices[int(wrong.nonzero()[0])]} is not finite",
                     "clean the data; it holds NaN or infinity",
                 )
-        return EngineError(
-            what, "a smaller lr or a longer warmup usually helps; the weights are those of the step before"
-        )
+        return EngineError(what, "try a smaller lr or a longer warmup; the weights are still those of the step before")

@@ -11,6 +11,7 @@ from dlengine.train.duration import Position
 from dlengine.train.optimizer import describe
 
 if TYPE_CHECKING:
+    from dlengine.parallel import Group
     from dlengine.train.run import Run
 
 
@@ -31,6 +32,19 @@ def settings(run: Run) -> dict[str, Any]:
         "warmup": run.options.warmup,
         **describe(run.optimizer),
     }
+
+
+def agree(own: dict[str, Any], group: Group) -> None:
+    """Raise EngineError, on every rank, when the ranks were not started with the same model, data and settings."""
+    everybody = group.gather(own)
+    for rank, other in enumerate(everybody):
+        for name in everybody[0]:
+            if other.get(name) != everybody[0][name]:
+                shown = "" if name == "model" else f": {everybody[0][name]!r} and {other.get(name)!r}"
+                raise EngineError(
+                    f"rank 0 and rank {rank} differ in {name}{shown}",
+                    "every rank must run the same script with the same arguments and data",
+                )
 
 
 def save(run: Run) -> str:
@@ -120,6 +134,4 @@ def _restore(run: Run, state: dict[str, Any]) -> None:
         for rank in ranks:
             run.meter.load(rank["meter"])
     rng.seed(run.options.seed, group.rank, run.position.step)
-    run.report.say(
-        f"the checkpoint is of {len(ranks)} ranks, this run has {group.world}: it is continued, not repeated"
-    )
+    run.report.say(f"the checkpoint is of {len(ranks)} ranks, this one has {group.world}: continued, not repeated")
