@@ -18,7 +18,6 @@ from dlcluster.local.aws.query import AwsError, Context, QueryService
 from dlcluster.local.aws.routing import Call, identify, path_style, refuse_expired
 from dlcluster.local.aws.server import Server
 from dlcluster.local.aws.services import SERVICES
-from dlcluster.local.aws.warm import warm_up_soon
 from dlcluster.local.aws.wire import error_body, error_code, session
 
 __all__ = ["Emulator", "serve"]
@@ -150,7 +149,6 @@ def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Server:
     """Serve the emulator over HTTP and tell it its endpoint."""
     server = Server(emulator, host, port)
     emulator.endpoint = server.endpoint
-    warm_up_soon(emulator)
     return server
 
 
