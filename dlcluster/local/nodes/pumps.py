@@ -108,9 +108,10 @@ class Input:
             self.close()
             return
         self._loop.remove_writer(self._descriptor)
-        self._calm()
         if self._ending:
             self.close()
+        else:
+            self._calm()  # last: it may bring more data, and the end
 
     def _calm(self) -> None:
         if self._throttled:

@@ -148,9 +148,13 @@ class Init:
 
 
 class Zygote:
-    """The process that forks inits; started at the first boot, and again should it have died."""
+    """The process that forks inits; started at the first boot, and again should it have died.
 
-    def __init__(self) -> None:
+    owner: whom it belongs to, for people who read the process list.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
         self._process: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
         self._starting = asyncio.Lock()
@@ -183,7 +187,7 @@ class Zygote:
             self._link.setblocking(False)
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(SCRIPT)],
+                    [sys.executable, "-I", "-S", str(SCRIPT), self._owner],
                     stdin=theirs.fileno(),
                     env={},
                     cwd="/",
