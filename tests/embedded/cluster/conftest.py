@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
@@ -20,6 +21,8 @@ PROGRAM = [sys.executable, "-c", "from dlcluster.cli import main; main()"]
 
 class World:
     """A user's machine: a working directory, records, an embedded cloud; nothing of it is shared with other tests."""
+
+    program = PROGRAM
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -76,21 +79,25 @@ class World:
         path.write_text(text)
         return path
 
+    def processes(self, script: str = "") -> list[str]:
+        """Processes of this world; with a script's name only those that run it, without their wrappers."""
+        found = processes_of(self.root)
+        return [line for line in found if script in line and "rank.py" not in line] if script else found
+
+    @staticmethod
+    def wait_for(condition: Callable[[], object], seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            time.sleep(0.05)
+        return bool(condition())
+
     def close(self) -> None:
-        pids = processes_of(self.root)
         self.run("local", "stop", "-y", code=None)
-        left = wait_for(lambda: not processes_of(self.root), 10)
-        assert left, f"processes outlive the embedded cloud: {processes_of(self.root)} of {pids}"
+        gone = self.wait_for(lambda: not self.processes(), 10)
+        assert gone, f"processes outlive the embedded cloud: {self.processes()}"
         shutil.rmtree(self.root, ignore_errors=True)
-
-
-def wait_for(condition, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return bool(condition())
 
 
 def processes_of(root: Path) -> list[str]:
