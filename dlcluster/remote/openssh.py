@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def write_config(directory: Path, cluster: str, head: Target, workers: Sequence[
     targets = [target for target in (head, *workers) if target.host_key]
     known = "".join(f"{_alias(cluster, target)} {target.host_key}\n" for target in targets)
     _write(directory / KNOWN_HOSTS, known)
-    blocks = [_common(directory, key), *(_host(cluster, target, head) for target in targets)]
+    blocks = [_common(directory, key), *(_host(cluster, target, head, directory / CONFIG) for target in targets)]
     _write(directory / CONFIG, "\n".join(blocks))
     return directory / CONFIG
 
@@ -57,7 +58,7 @@ def _common(directory: Path, key: KeyPair) -> str:
     return "\n".join(lines)
 
 
-def _host(cluster: str, target: Target, head: Target) -> str:
+def _host(cluster: str, target: Target, head: Target, config: Path) -> str:
     lines = [
         f"Host {target.name}",
         f"    HostName {target.host}",
@@ -66,7 +67,9 @@ def _host(cluster: str, target: Target, head: Target) -> str:
         f"    HostKeyAlias {_alias(cluster, target)}",
     ]
     if target != head:
-        lines.append(f"    ProxyJump {head.name}")
+        # What ProxyJump stands for, except that it does not quote the path of the configuration.
+        path = shlex.quote(str(config.absolute())).replace("%", "%%")
+        lines.append(f"    ProxyCommand ssh -F {path} -W [%h]:%p {head.name}")
     return "\n".join([*lines, ""])
 
 
