@@ -15,8 +15,9 @@ from rich.table import Table
 from dlcluster.cloud.stacks import Change, Event
 from dlcluster.cluster.report import Reporter, Silent
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+# soft_wrap: the terminal breaks long lines; a pipe gets them whole, as `grep` expects.
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)
 
 _MARK = {"Add": "[green]+[/]", "Modify": "[yellow]~[/]", "Remove": "[red]-[/]"}
 
@@ -112,7 +113,6 @@ def table(columns: list[str], rows: list[list[Any]]) -> None:
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*["" if cell is None else str(cell) for cell in row])
-    # A pipe has no width: give it enough that rows are not wrapped, as `grep` expects.
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)
 
 

@@ -80,7 +80,7 @@ def run_logs(file: Path | None, name: str | None, wanted: str | None, attach: bo
         if not attach or found.status is None:
             return Exit.OK
         outcome = conclude(cluster, None, job, found.status)
-    return _report(job, outcome, [], json_=False)
+    return _report(job, outcome, [], Path(), json_=False)
 
 
 def run_cancel(file: Path | None, name: str | None, wanted: str | None, json_: bool) -> int:
@@ -145,10 +145,10 @@ def _attach(config: ClusterConfig, cluster: Cluster, gateway: Gateway, job: Job,
         _detached(config, job, json_)
         return Exit.INTERRUPTED
     saved = fetch(cluster.store, job, output)
-    return _report(job, outcome, saved, json_)
+    return _report(job, outcome, saved, output, json_)
 
 
-def _report(job: Job, outcome: Outcome, saved: list[Path], json_: bool) -> int:
+def _report(job: Job, outcome: Outcome, saved: list[Path], output: Path, json_: bool) -> int:
     """The end of a job: results first, and a failing rank's last words at the very end."""
     if json_:
         print_json(_as_json(job, outcome, saved))
@@ -156,8 +156,8 @@ def _report(job: Job, outcome: Outcome, saved: list[Path], json_: bool) -> int:
     for node, reason in outcome.unstored.items():
         render.err.print(f"[yellow]warning:[/] results of {node} could not be stored: {reason}")
     if saved:
-        files = ", ".join(path.name for path in saved[:4]) + (", ..." if len(saved) > 4 else "")
-        render.err.print(f"results in {saved[0].parent}: {files}")
+        size = sum(path.stat().st_size for path in saved) / 1e6
+        render.err.print(f"results saved: {output / job.id} ({len(saved)} files, {size:.1f} MB)")
     if outcome.failure:
         print(file=sys.stderr)
         for line in outcome.failure.log:

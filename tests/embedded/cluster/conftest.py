@@ -28,7 +28,7 @@ class World:
         self.root = root
         self.work = root / "work"
         self.work.mkdir()
-        keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         self.env = {
             **keep,
             "DLCLUSTER_LOCAL_HOME": str(root / "local"),
