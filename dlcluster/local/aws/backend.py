@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
-from dlcluster.local.aws.wire import AwsError, service_model
+from dlcluster.local.aws.wire import AwsError, service_model, share_model_files
 
 # What may run beside everything else: objects move in bulk, long polls wait, type tables take seconds.
 _UNLOCKED_SERVICES = {"s3", "sqs"}
@@ -35,6 +35,7 @@ class Backend:
     """
 
     def __init__(self) -> None:
+        share_model_files()
         from moto.core import DEFAULT_ACCOUNT_ID
         from moto.moto_api._internal import moto_api_backend
         from moto.server import DomainDispatcherApplication, create_backend_app

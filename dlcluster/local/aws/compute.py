@@ -192,6 +192,14 @@ class Compute:
                 if not reservation.instances:
                     del backend.reservations[reservation.id]
 
+    def make_room(self, region: str, subnet_id: str, count: int) -> None:
+        """Forget terminated instances at once when the subnet needs the addresses that they hold."""
+        free = self._backend.ec2(region).get_subnet(subnet_id).available_ip_address_count
+        with self._lock:
+            held = sum(life.ended is not None for life in self._lives.values())
+        if free - held < count:
+            self.forget(timedelta(0))
+
     def group_names(self, region: str) -> list[str]:
         """The names of the placement groups of a region."""
         return [name for where, name in self.placement_groups if where == region]

@@ -40,6 +40,8 @@ class Instances(QueryService):
             if params.get("DryRun"):
                 message = "Request would have succeeded, but DryRun flag is set."
                 raise AwsError("DryRunOperation", message, status=412)
+            for subnet_id in request.subnets:
+                self._compute.make_room(context.region, subnet_id, request.asked["MaxCount"])
             made = self._backend.call("ec2", "RunInstances", request.asked, context.region)
             instance_ids = [item["InstanceId"] for item in made["Instances"]]
             self._compute.launched(context.region, instance_ids, request.launch())
@@ -109,6 +111,11 @@ class Request:
             interface_tags=tags_for("network-interface", self._tags),
             profile=self._profile_name(),
         )
+
+    @property
+    def subnets(self) -> set[str]:
+        """The subnets that give addresses."""
+        return {item["SubnetId"] for item in self.asked["NetworkInterfaces"] if "SubnetId" in item}
 
     def launch(self) -> Launch:
         """What moto does not take of the request."""

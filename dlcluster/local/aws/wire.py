@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
+import botocore.loaders
 import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.utils import parse_timestamp
@@ -45,6 +46,24 @@ def service_model(name: str) -> ServiceModel:
     """botocore's model of a service, by botocore's name for it (`cloudformation`, `ec2`)."""
     with _SESSION_LOCK:
         return session().get_service_model(name)
+
+
+def share_model_files() -> None:
+    """Let every botocore session of the process read each model file once.
+
+    moto makes a session for every service it loads, and each reads all endpoints again: without this an emulator
+    takes 0.6 s more to start, and 40 MB.
+    """
+    loader: Any = botocore.loaders.JSONFileLoader
+    loader.load_file = lambda _, path: _model_file(path)
+
+
+_load_file = botocore.loaders.JSONFileLoader.load_file
+
+
+@functools.cache
+def _model_file(path: str) -> Any:
+    return _load_file(botocore.loaders.JSONFileLoader(), path)
 
 
 # -- requests ---------------------------------------------------------------------------------------
