@@ -19,7 +19,6 @@ from typing import Any
 
 from dlcluster.local.aws.front import Emulator
 from dlcluster.local.aws.server import Server
-from dlcluster.local.aws.warm import warm_up_soon
 from dlcluster.local.home import PING, STATUS, Daemon, Home
 from dlcluster.local.nodes.node import Site
 from dlcluster.local.nodes.sweep import sweep
@@ -103,7 +102,6 @@ class Cloud:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         server = Server(self._front, "127.0.0.1", self._options.port)
         self._emulator.endpoint = server.endpoint
-        warm_up_soon(self._emulator)
         ports, zygote = Ports(), Zygote(str(self._home.path))
         reconciling = self._start_nodes(ports, zygote) if self._options.nodes else None
         daemon = Daemon(os.getpid(), server.endpoint, ports.ssh, time.time(), self._home.path, self._identity)
