@@ -131,6 +131,11 @@ class Compute:
         """The instance whose role credentials an access key belongs to."""
         return "i-" + access_key.removeprefix("ASIA").lower() if access_key.startswith("ASIA") else None
 
+    def state(self, instance_id: str) -> str:
+        """The state of an instance; raises AwsError(InvalidInstanceID.NotFound)."""
+        with self._backend.lock:
+            return str(self._find(instance_id)[1]._state.name)
+
     # -- for the EC2 front (the backend's lock is held) ------------------------------------------
 
     def launched(self, region: str, instance_ids: list[str], launch: Launch) -> None:

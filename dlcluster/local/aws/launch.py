@@ -18,7 +18,7 @@ _USER_DATA_LIMIT = 16 * 1024
 
 
 class Instances(QueryService):
-    """RunInstances, StartInstances, TerminateInstances and GetConsoleOutput."""
+    """RunInstances, the other changes of state, and GetConsoleOutput."""
 
     complete = False
 
@@ -31,7 +31,7 @@ class Instances(QueryService):
     def run_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
             self._compute.forget()
-            token = context.region, params.get("ClientToken", context.request_id)
+            token = context.region, params.get("ClientToken", "")
             if token in self._tokens:
                 return self._again(token, params)
             request = Request(self._backend, context.region, params)
@@ -44,23 +44,51 @@ class Instances(QueryService):
                 self._compute.make_room(context.region, subnet_id, request.asked["MaxCount"])
             made = self._backend.call("ec2", "RunInstances", request.asked, context.region)
             instance_ids = [item["InstanceId"] for item in made["Instances"]]
-            self._compute.launched(context.region, instance_ids, request.launch())
-            self._tokens[token] = params, instance_ids
+            self._compute.launched(context.region, instance_ids, request.launch)
+            if token[1]:
+                self._tokens[token] = params, instance_ids
             return self._reservation(instance_ids, context.region)
 
     def start_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
+            self._require(params["InstanceIds"], {"stopped", "pending", "running"}, "started")
             result = self._backend.call("ec2", "StartInstances", params, context.region)
             for item in result.get("StartingInstances", []):
-                if item["PreviousState"]["Name"] == "stopped":
+                if item["PreviousState"]["Name"] != "running":
                     self._compute.starting(item["InstanceId"])
             return result
 
-    def terminate_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+    def stop_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
-            result = self._backend.call("ec2", "TerminateInstances", params, context.region)
-            self._compute.ended(context.region, params["InstanceIds"])
-            return result
+            self._require(params["InstanceIds"], {"running", "stopping", "stopped"}, "stopped")
+            return self._backend.call("ec2", "StopInstances", params, context.region)
+
+    def reboot_instances(self, params: dict[str, Any], context: Context) -> None:
+        """A reboot changes no state (moto would let a pending instance run)."""
+        with self._backend.lock:
+            self._require(params["InstanceIds"], {"pending", "running"}, "rebooted")
+
+    def terminate_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Terminate what lives; to terminate again what is terminated is no error."""
+        with self._backend.lock:
+            states = {item: self._compute.state(item) for item in params["InstanceIds"]}
+            live = [item for item, state in states.items() if state != "terminated"]
+            rows = []
+            if live:
+                asked = {**params, "InstanceIds": live}
+                rows = self._backend.call("ec2", "TerminateInstances", asked, context.region)["TerminatingInstances"]
+                self._compute.ended(context.region, live)
+            over = {"Code": 48, "Name": "terminated"}
+            again = [
+                {"InstanceId": item, "CurrentState": over, "PreviousState": over} for item in states if item not in live
+            ]
+            return {"TerminatingInstances": [*rows, *again]}
+
+    def _require(self, instance_ids: list[str], states: set[str], verb: str) -> None:
+        for instance_id in instance_ids:
+            if self._compute.state(instance_id) not in states:
+                message = f"The instance '{instance_id}' is not in a state from which it can be {verb}."
+                raise AwsError("IncorrectInstanceState", message)
 
     def get_console_output(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         text = self._compute.console_output(params["InstanceId"])
@@ -83,7 +111,7 @@ class Instances(QueryService):
 class Request:
     """A RunInstances request with everything written out: moto applies only a part of a launch template.
 
-    Raises AwsError for what EC2 refuses. `asked` is what moto is asked for.
+    Raises AwsError for what EC2 refuses. `asked` is what moto is asked for, `launch` what it does not take.
     """
 
     def __init__(self, backend: Backend, region: str, params: dict[str, Any]) -> None:
@@ -103,7 +131,7 @@ class Request:
             for kind in ("instance", "volume")
             if (tags := tags_for(kind, self._tags))
         ]
-        self._launch = Launch(
+        self.launch = Launch(
             key_material=self._public_key(self.asked.get("KeyName")),
             user_data=_user_data(self.asked.get("UserData", "")),
             group_name=self.group_name,
@@ -116,10 +144,6 @@ class Request:
     def subnets(self) -> set[str]:
         """The subnets that give addresses."""
         return {item["SubnetId"] for item in self.asked["NetworkInterfaces"] if "SubnetId" in item}
-
-    def launch(self) -> Launch:
-        """What moto does not take of the request."""
-        return self._launch
 
     def _call(self, action: str, **params: Any) -> dict[str, Any]:
         return self._backend.call("ec2", action, params, self._region)

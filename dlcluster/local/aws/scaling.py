@@ -21,7 +21,7 @@ _TICK = 5.0  # look even when nobody woke us
 
 
 class Scaler:
-    """Works on `groups` (by region and name) under `lock`; `removed` receives groups that were deleted."""
+    """Works on `groups` (by region and name), which it shares with the service under `lock`."""
 
     def __init__(self, emulator: Any, groups: dict[tuple[str, str], Group], lock: threading.RLock) -> None:
         self._emulator = emulator

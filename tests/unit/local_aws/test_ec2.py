@@ -191,6 +191,24 @@ def test_a_stopped_instance_is_pending_again_when_it_starts(network: Network) ->
     assert network.describe(instance_id)["State"]["Name"] == "pending"
 
 
+def test_an_instance_that_is_terminated_stays_so(network: Network) -> None:
+    ids = [network.run()[0]["InstanceId"]]
+    network.ec2.terminate_instances(InstanceIds=ids)
+    (again,) = network.ec2.terminate_instances(InstanceIds=ids)["TerminatingInstances"]
+    assert (again["PreviousState"]["Name"], again["CurrentState"]["Name"]) == ("terminated", "terminated")
+    for change in (network.ec2.start_instances, network.ec2.stop_instances, network.ec2.reboot_instances):
+        assert refusal(change, InstanceIds=ids) == "IncorrectInstanceState"
+    network.cloud.emulator.compute.set_state(ids[0], "running")
+    assert network.describe(ids[0])["State"]["Name"] == "terminated"
+    assert refusal(network.ec2.terminate_instances, InstanceIds=["i-00000000"]) == "InvalidInstanceID.NotFound"
+
+
+def test_a_reboot_does_not_hurry_a_node(network: Network) -> None:
+    instance_id = network.run()[0]["InstanceId"]
+    network.ec2.reboot_instances(InstanceIds=[instance_id])
+    assert network.describe(instance_id)["State"]["Name"] == "pending"
+
+
 def test_a_node_that_dies_terminates_its_instance_with_a_reason(network: Network) -> None:
     instance_id = network.run()[0]["InstanceId"]
     reason = "Server.SpotInstanceTermination: Spot capacity is gone"
