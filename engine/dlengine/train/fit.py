@@ -135,7 +135,8 @@ def fit(
         path = snapshot.resume(run)
         if path:
             report.say(f"resumed from {path} ({count(run.position.epoch, 'epoch')}, step {run.position.step})")
-        model.train()
+        if not model.training:  # in training mode already, a part may be frozen in evaluation mode
+            model.train()
         run.train()
         model.eval()
         return _result(run, path)

@@ -24,6 +24,8 @@ def build(
     optimizer that is already made must hold parameters of this model. Raises EngineError otherwise.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise EngineError("the model has no trainable parameter", "set requires_grad on what shall be trained")
     if isinstance(optimizer, str):
         if optimizer not in DEFAULT_LR:
             raise unknown("optimizer", optimizer, DEFAULT_LR)

@@ -36,13 +36,11 @@ def as_data(data: Any, name: str) -> Batches:
 def probe(model: nn.Module, data: Batches, loss: Loss, device: torch.device, *, cross_entropy: bool) -> Probe:
     """Run two samples through the model, forwards and backwards, without leaving a trace in it.
 
-    Raises EngineError for a shape or type that some layer cannot take, for labels out of range, and for a model that
-    has nothing to train.
+    Raises EngineError for a shape or type that some layer cannot take, for labels out of range, and for a loss that does
+    not depend on the model.
     """
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not parameters:
-        raise EngineError("the model has no trainable parameter", "set requires_grad on what shall be trained")
     x, y = data.batch(range(min(2, len(data))))
     x, y = x.to(device), y.to(device)
     with evaluating(model), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
