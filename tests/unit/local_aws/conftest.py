@@ -13,7 +13,6 @@ from botocore.config import Config
 from dlcluster.local.aws.front import Emulator, serve
 
 REGION = "us-east-1"
-IMAGE = "ami-0c55b159cbfafe1f0"
 
 
 class Cloud:
