@@ -56,8 +56,9 @@ class Reconciler:
         while self._dead:
             reason = "Server.InternalError: the node's init process was killed"
             await self._set_state(self._dead.pop(), "terminated", reason)
+        busy = set(self._busy)  # what changes while we look is looked at again
         instances = {item.id: item for item in await asyncio.to_thread(self._site.compute.instances)}
-        for identity in (instances.keys() | self.nodes.keys() | self._kept.keys()) - self._busy.keys():
+        for identity in (instances.keys() | self.nodes.keys() | self._kept.keys()) - busy:
             self._compare(identity, instances.get(identity))
 
     def _compare(self, identity: str, instance: Any | None) -> None:
@@ -65,10 +66,11 @@ class Reconciler:
         state = instance.state if instance else "terminated"
         if state in UP and node is None:
             self._begin(identity, self._start(instance))
-        elif state in UP and node is not None:
+        elif state == "running" and node is not None:
             node.instance = instance
         elif node or (identity in self._kept and state not in OFF):
-            self._begin(identity, self._stop(identity, keep=state in OFF))
+            # A node of a pending instance is from before a stop and start that we did not see.
+            self._begin(identity, self._stop(identity, keep=state in (*OFF, "pending")))
 
     async def close(self) -> None:
         """Stop every node."""

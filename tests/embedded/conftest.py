@@ -232,16 +232,16 @@ class OpenSsh:
         )
 
     def __call__(self, command: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run `ssh node ...`, `scp ...` or `sftp ...` in the client's directory."""
+        """Run `ssh node ...`, `scp ...` or `sftp ...` in the client's directory to its end."""
+        with self.start(command) as process:
+            out, err = process.communicate(stdin, timeout=60)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def start(self, command: str) -> subprocess.Popen[bytes]:
         program, *arguments = shlex.split(command)
-        return subprocess.run(
-            [program, "-F", str(self._config), *arguments],
-            input=stdin,
-            capture_output=True,
-            cwd=self.directory,
-            timeout=60,
-            check=False,
-        )
+        pipe = subprocess.PIPE
+        words = [program, "-F", str(self._config), *arguments]
+        return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=self.directory)
 
 
 @pytest.fixture
@@ -264,6 +264,7 @@ class Cloud:
     keys: Keys
     daemon: client.Daemon
     _clients: dict[str, Any] = field(default_factory=dict)
+    _subnets: list[str] = field(default_factory=list)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
@@ -276,8 +277,14 @@ class Cloud:
             )
         return self._clients[service]
 
-    def network(self) -> str:
-        """A key pair `test` and a subnet; its id."""
+    @property
+    def subnet(self) -> str:
+        """The id of a subnet, made with the key pair `test` at the first use."""
+        if not self._subnets:
+            self._subnets.append(self._network())
+        return self._subnets[0]
+
+    def _network(self) -> str:
         ec2 = self.client("ec2")
         ec2.import_key_pair(KeyName="test", PublicKeyMaterial=self.keys.public.encode())
         cidr = f"127.1.{random.randrange(2, 99)}.0/24"
@@ -285,10 +292,10 @@ class Cloud:
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, AvailabilityZone="us-east-1b")["Subnet"]
         return str(subnet["SubnetId"])
 
-    def launch(self, subnet: str, count: int = 1, **options: Any) -> list[dict[str, Any]]:
+    def launch(self, count: int = 1, **options: Any) -> list[dict[str, Any]]:
         """Instances that run."""
         ec2 = self.client("ec2")
-        asked = {"ImageId": "ami-12c6146b", "InstanceType": "t3.micro", "KeyName": "test", "SubnetId": subnet}
+        asked = {"ImageId": "ami-12c6146b", "InstanceType": "t3.micro", "KeyName": "test", "SubnetId": self.subnet}
         made = ec2.run_instances(**{**asked, **options}, MinCount=count, MaxCount=count)["Instances"]
         for item in made:
             wait_until(lambda i=item: self.state(i["InstanceId"]) == "running", "an instance runs")
@@ -317,11 +324,10 @@ class Cloud:
             return connection.exec_command(command)[1].read().decode()
 
 
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home for a daemon; after the test nothing of it may run."""
+@contextlib.contextmanager
+def own_home() -> Iterator[Path]:
+    """A home for a daemon; in the end nothing of it may run."""
     path = Path(tempfile.mkdtemp(prefix="dlc-home-"))
-    monkeypatch.setenv("DLCLUSTER_LOCAL_HOME", str(path))
     yield path
     client.stop(path)
     wait_until(lambda: not named(str(path)), "processes outlive their daemon")
@@ -329,5 +335,21 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The home of this test's daemon, if it starts one."""
+    with own_home() as path:
+        monkeypatch.setenv("DLCLUSTER_LOCAL_HOME", str(path))
+        yield path
+
+
+@pytest.fixture
 def cloud(home: Path, keys: Keys) -> Cloud:
+    """A daemon for one test."""
     return Cloud(home, keys, client.ensure(home))
+
+
+@pytest.fixture(scope="module")
+def shared_cloud(keys: Keys) -> Iterator[Cloud]:
+    """A daemon for the tests of a module."""
+    with own_home() as path:
+        yield Cloud(path, keys, client.ensure(path))
