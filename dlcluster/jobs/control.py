@@ -12,7 +12,7 @@ from dlcluster.jobs.records import Record
 from dlcluster.remote.fanout import fan_out
 from dlcluster.remote.ssh import Gateway
 
-PATIENCE = 20.0  # seconds: a supervisor needs at most 10 to end its ranks, then comes the knife
+PATIENCE = 20.0  # seconds: a supervisor needs 10 to end its ranks, then comes the knife
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for. script and args as on the command line; nodes: name to private address; created: ISO, UTC."""
+    """What was asked for. script and args as on the command line; nodes: name to private address; created: ISO, UTC.
+
+    limits: seconds for `join`, `grace`, `patience`, `storing` (docs/jobs.md), where the defaults do not fit.
+    """
 
     id: str
     cluster: str
@@ -37,6 +40,7 @@ class Job:
     processes: int | None = None
     max_restarts: int = 0
     env: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:

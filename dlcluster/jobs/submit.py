@@ -37,6 +37,7 @@ class Request:
     max_restarts: int = 0
     python: str | None = None
     env: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
     parallel: bool = False
     name: str = ""
 
@@ -75,6 +76,7 @@ def _job(cluster: Cluster, request: Request) -> Job:
         processes=request.processes,
         max_restarts=request.max_restarts,
         env=request.env,
+        limits=request.limits,
     )
 
 

@@ -16,9 +16,12 @@ from . import files, launch, outcome, processes, storing
 from .rank import die_with_parent
 from .supervisor import Supervisor, watch_peer
 
-JOIN = 120.0  # seconds until every worker must have called: the bundle's download is in it
-GRACE = 2.0  # seconds after a failure in which the other ranks may end by themselves and say why
-STORING = 3600.0  # seconds for the workers to store their results
+# Seconds; a job's `limits` may say otherwise.
+LIMITS = {
+    "join": 120.0,  # until every worker must have called: the bundle's download is in it
+    "grace": 5.0,  # after a failure, for the other ranks to end by themselves: one of them may be the cause
+    "storing": 3600.0,  # for the workers to store their results
+}
 
 
 class Peer:
@@ -49,6 +52,7 @@ class Peer:
 
 class Head(Supervisor):
     def run(self, rendezvous: int, hub: int) -> None:
+        self.limits = {**LIMITS, **self.spec.get("limits", {})}
         self.names = list(launch.workers(self.spec))
         self.peers: dict[str, Peer] = {}
         self.ends: dict[str, dict[str, Any]] = {}
@@ -56,7 +60,7 @@ class Head(Supervisor):
         self.states = dict.fromkeys(self.names, "waiting")
         self.stopping = ""
         self.stop_at = float("inf")
-        self.join_by = time.monotonic() + JOIN
+        self.join_by = time.monotonic() + self.limits["join"]
         self.listener = socket.socket(fileno=hub)
         self.selector.register(self.listener, EVENT_READ, None)
         self.status(state="waiting", started=time.time(), nodes=self.states, rank0=None)
@@ -149,7 +153,7 @@ class Head(Supervisor):
         if "lost" in end or end["stopped"]:
             self._stop_within(0)
         elif end["failure"]:
-            self._stop_within(GRACE)
+            self._stop_within(self.limits["grace"])
 
     def _stop_within(self, seconds: float) -> None:
         if not self.stopping:
@@ -193,7 +197,7 @@ class Head(Supervisor):
         verdict = outcome.decide(self.ends, cancelled=self.stopping == "cancelled")
         processes.kill_descendants()
         self.status(state="ended", ended=time.time(), outcome=verdict)
-        deadline = time.monotonic() + STORING
+        deadline = time.monotonic() + self.limits["storing"]
         storing_nodes = {name for name, peer in self.peers.items() if "lost" not in self.ends[name]}
         while storing_nodes - self.stored.keys() and time.monotonic() < deadline:
             self._look(1.0)

@@ -15,7 +15,7 @@ from . import files, launch, outcome, processes, storing
 from .rank import die_with_parent
 from .supervisor import Supervisor, watch_peer
 
-PATIENCE = 10.0  # seconds from asking torchrun to end until everything is killed
+PATIENCE = 10.0  # seconds from asking torchrun to end until all is killed; a job's `limits` may say otherwise
 LOOK = 0.1  # seconds between looks for rank 0's record
 
 
@@ -108,7 +108,7 @@ class Worker(Supervisor):
 
     def _stop(self, child: subprocess.Popen[bytes], why: str) -> None:
         self.stopped = why
-        self.deadline = time.monotonic() + PATIENCE
+        self.deadline = time.monotonic() + self.spec.get("limits", {}).get("patience", PATIENCE)
         child.terminate()
 
     def _end(self, code: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import json
 import os
 import shlex
 import shutil
@@ -167,6 +168,10 @@ class LocalNode:
     def path(self, job: Job, *parts: str) -> Path:
         return self.home.joinpath(".dlcluster", "jobs", job.id, *parts)
 
+    def status(self, job: Job) -> dict[str, Any]:
+        path = self.path(job, "status.json")
+        return json.loads(path.read_text()) if path.exists() else {"state": None}
+
 
 @dataclass
 class Site:
@@ -186,6 +191,7 @@ class Site:
 
     def submit(self, source: str, *args: str, **options: Any) -> Job:
         (self.code / "train.py").write_text(source)
+        options = {"limits": {"grace": 0.5, "patience": 1.0}, **options}
         request = Request(self.code, "train.py", list(args), **options)
         job = submit_module.submit(self.cluster, self, request)  # type: ignore[arg-type]
         self.jobs.append(job)
@@ -194,7 +200,7 @@ class Site:
     def follow(self, job: Job, **options: Any) -> tuple[Outcome, str]:
         sink = io.BytesIO()
         outcome = follow(self.cluster, self, job, sink, **options)  # type: ignore[arg-type]
-        return outcome, sink.getvalue().decode()
+        return outcome, sink.getvalue().decode(errors="replace")
 
     def leftovers(self) -> list[str]:
         """Processes of these nodes that still live (a supervisor may take a moment to leave)."""

@@ -37,10 +37,12 @@ def test_the_cause_is_named_even_if_its_peers_are_quicker_to_end(site, tmp_path)
     job = site.submit(
         f"import atexit, os, sys, time\nflag = {str(flag)!r}\n"
         "if os.environ['RANK'] == '1':\n"
-        "    atexit.register(lambda: (open(flag, 'w').close(), time.sleep(1.5)))\n"  # a slow end, as with torch
+        "    atexit.register(lambda: (open(flag, 'w').close(), time.sleep(1)))\n"  # a slow end, as with torch
         "    raise ValueError('the cause')\n"
         "while not os.path.exists(flag): time.sleep(0.01)\n"
-        "raise ConnectionError('the consequence')"
+        "time.sleep(0.05)\n"  # sockets close after the traceback; a file's time is exact to 4 ms
+        "raise ConnectionError('the consequence')",
+        limits={"grace": 60.0},
     )
     outcome, text = site.follow(job)
     assert (outcome.failure.rank, outcome.failure.node) == (1, "worker-1")
