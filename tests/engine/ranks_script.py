@@ -71,7 +71,7 @@ def equal_runs(world: int) -> dict[str, torch.Tensor]:
         "last batch of one": fit(small(), points(97), test, epochs=4, lr=0.1, weight_decay=0.1, **quiet),
         "adam": fit(small(), points(97), points(1), epochs=4, optimizer="adam", lr=0.01, **quiet),
         "partly used": fit(PartlyUsed(), points(101), test, epochs=2, **quiet),
-        "lenet": fit(models.lenet(), *load("digits"), epochs="12ba", lr=0.01, **quiet),
+        "lenet": fit(models.lenet(), *load("digits"), epochs="4ba", lr=0.01, **quiet),
         "lenet in float64": fit(InDouble(models.lenet()), *load("digits"), epochs="24ba", lr=0.05, **quiet),
     }
     results = {}

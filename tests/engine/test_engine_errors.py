@@ -50,6 +50,9 @@ def refused(message: str, model: nn.Module | None = None, data: object = None, *
         ({"resume": "yes"}, "known: auto, never, must"),
         ({"resume": "must"}, "without a checkpoint directory"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"device": "meta"}, "device 'meta' is not supported"),
+        ({"loss": lambda output, y: output}, r"no single number but \(2, 10\)"),
+        ({"loss": lambda output, y: 1.0}, "no single number but float"),
         ({"schedule": lambda done: done, "warmup": 0.1}, "schedule of your own"),
         ({"optimizer": lambda parameters: None}, "returned a NoneType"),
         ({"optimizer": lambda parameters: torch.optim.SGD(parameters, lr=0.1), "lr": 0.1}, "lr is given beside"),
@@ -68,7 +71,7 @@ def test_must_resume_needs_a_checkpoint(tmp_path):
     ("data", "message"),
     [
         ((X[:, :, :20], Y), r"layer 'fc1' \(Linear.*wants inputs of shape \(N, ..., 800\) and got \(N, 400\)"),
-        ((np.repeat(X, 3, axis=1), Y), r"layer 'conv1'.*wants inputs of shape \(N, 1, height, width\) and got \(N, 3, 28, 28\)"),
+        ((np.repeat(X, 3, axis=1), Y), r"layer 'conv1'.*shape \(N, 1, height, width\) and got \(N, 3, 28, 28\)"),
         ((X.astype(np.uint8), Y), "layer 'conv1'.*float32 weights and got torch.uint8"),
         ((X[:, :, :3], Y), r"layer 'conv1'.*got \(N, 1, 3, 28\)"),
         ((X, Y - 1), r"label -1 of sample 0 is out of range, with 10 classes"),
@@ -138,7 +141,8 @@ def test_an_uncaught_error_ends_with_what_and_hint_and_without_engine_frames(tmp
     assert lines[-2].endswith("label 12 of sample 0 is out of range, with 10 classes")
     assert lines[-1].startswith("  hint: labels must lie in 0..9")
     assert 'mine.py", line 3' in done.stderr
-    assert "torch/" not in done.stderr and "probe.py" not in done.stderr
+    assert "torch/" not in done.stderr
+    assert "probe.py" not in done.stderr
 
 
 FULL = {"RANK": "1", "WORLD_SIZE": "3", "LOCAL_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"}

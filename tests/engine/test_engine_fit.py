@@ -157,24 +157,24 @@ def test_steps_as_a_length_end_inside_an_epoch():
 
 
 def test_a_callback_sees_every_step_and_can_end_the_run():
-    class Third(Callback):
-        seen: list[str] = []
+    seen = []
 
+    class Witness(Callback):
         def on_start(self, run):
-            self.seen.append("start")
+            seen.append("start")
 
         def on_step(self, run):
-            self.seen.append(f"step {run.position.step}")
+            seen.append(f"step {run.position.step}")
 
         def on_epoch(self, run):
-            self.seen.append(f"epoch {run.history[-1]['epoch']}")
+            seen.append(f"epoch {run.history[-1]['epoch']}")
             run.stop()
 
         def on_end(self, run):
-            self.seen.append("end")
+            seen.append("end")
 
-    result = quiet(small(), clusters(16), epochs=9, batch_size=8, callbacks=[Third()])
-    assert Third.seen == ["start", "step 1", "step 2", "epoch 1", "end"]
+    result = quiet(small(), clusters(16), epochs=9, batch_size=8, callbacks=[Witness()])
+    assert seen == ["start", "step 1", "step 2", "epoch 1", "end"]
     assert result.epochs == 1
 
 
@@ -197,16 +197,20 @@ def test_the_learning_rate_follows_the_schedule(schedule, warmup, expected):
 
     model = small()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    quiet(model, clusters(4), epochs="4ba", batch_size=4, optimizer=optimizer, schedule=schedule, warmup=warmup, callbacks=[Watch()])  # fmt: skip
+    arguments = {"optimizer": optimizer, "schedule": schedule, "warmup": warmup, "callbacks": [Watch()]}
+    quiet(model, clusters(4), epochs="4ba", batch_size=4, **arguments)
     assert rates == pytest.approx([0.5 * factor for factor in expected])
     assert optimizer.param_groups[0]["lr"] == 0.5
 
 
 def test_regression_with_a_loss_and_an_optimizer_of_ones_own():
     x = np.linspace(-1, 1, 50)[:, None]
-    result = quiet(nn.Linear(1, 1), (x, 3 * x - 1), test=(x, 3 * x - 1), epochs=60, batch_size=10, loss=nn.functional.mse_loss, optimizer=lambda parameters: torch.optim.RMSprop(parameters, lr=0.05))  # fmt: skip
+    data = (x, 3 * x - 1)
+    own = {"loss": nn.functional.mse_loss, "optimizer": lambda parameters: torch.optim.RMSprop(parameters, lr=0.05)}
+    result = quiet(nn.Linear(1, 1), data, test=data, epochs=60, batch_size=10, **own)
     assert result.test_loss < 0.01
-    assert result.test_accuracy is None and result.history[0]["accuracy"] is None
+    assert result.test_accuracy is None
+    assert result.history[0]["accuracy"] is None
 
 
 def test_parts_that_a_user_froze_in_evaluation_mode_stay_so():

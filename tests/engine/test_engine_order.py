@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from dlengine.data import BatchOrder, split
 from hypothesis import given
@@ -34,7 +36,7 @@ def test_split_covers_the_range_with_parts_that_differ_by_at_most_one(total, wor
     parts = [split(total, world, rank) for rank in range(world)]
     assert parts[0][0] == 0
     assert parts[-1][1] == total
-    assert all(before[1] == after[0] for before, after in zip(parts, parts[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(parts))
     lengths = {end - begin for begin, end in parts}
     assert max(lengths) - min(lengths) <= 1
 

@@ -54,8 +54,10 @@ def pick_device(device: str | torch.device, place: Place) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError:
         raise EngineError(f"unknown device {device!r}", 'use "auto", "cpu", "cuda" or "cuda:N"') from None
-    if chosen.type != "cuda":
+    if chosen.type == "cpu":
         return chosen
+    if chosen.type != "cuda":
+        raise EngineError(f"device {device!r} is not supported", 'use "auto", "cpu", "cuda" or "cuda:N"')
     present = torch.cuda.device_count()
     number = place.local_rank if chosen.index is None else chosen.index
     if number >= present:

@@ -36,8 +36,8 @@ def as_data(data: Any, name: str) -> Batches:
 def probe(model: nn.Module, data: Batches, loss: Loss, device: torch.device, *, cross_entropy: bool) -> Probe:
     """Run two samples through the model, forwards and backwards, without leaving a trace in it.
 
-    Raises EngineError for a shape or type that some layer cannot take, for labels out of range, and for a loss that does
-    not depend on the model.
+    Raises EngineError for a shape or type that some layer cannot take, for labels out of range, and for a loss that
+    does not depend on the model.
     """
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -47,7 +47,11 @@ def probe(model: nn.Module, data: Batches, loss: Loss, device: torch.device, *, 
         output = _forward(model, x)
         if cross_entropy:
             _check_targets(output, y, data)
-        gradients = torch.autograd.grad(loss(output, y), parameters, allow_unused=True)
+        value = loss(output, y)
+        if not isinstance(value, torch.Tensor) or value.numel() != 1:
+            shown = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+            raise EngineError(f"the loss is no single number but {shown}", "return the mean over the batch")
+        gradients = torch.autograd.grad(value, parameters, allow_unused=True)
     unused = [name for name, gradient in zip(names, gradients, strict=True) if gradient is None]
     if len(unused) == len(names):
         raise EngineError("the loss depends on no parameter of the model", "is something detached in its forward?")
