@@ -109,6 +109,37 @@ def test_a_failed_rollback_of_an_update_can_be_continued(account: Any, network: 
     account.delete(stack["StackId"])
 
 
+def test_a_failed_update_that_was_left_as_it_is_can_be_repaired(account: Any, network: dict[str, Any]) -> None:
+    network["Resources"]["Note"] = {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Type": "String", "Value": "old"},
+    }
+    stack = account.create("repair", network)
+    network["Resources"]["Note"]["Properties"]["Value"] = "new"
+    network["Resources"]["Bucket"] = {"Type": "AWS::S3::Bucket", "DependsOn": "Subnet"}
+    network["Resources"]["Subnet"]["Properties"]["CidrBlock"] = "10.9.2.0/24"
+    account.fail("InternalError", action="PutParameter", origin="cloudformation", status=500)
+    account.fail("InvalidSubnet.Conflict", action="CreateSubnet")
+    assert account.update("repair", network, DisableRollback=True)["StackStatus"] == "UPDATE_FAILED"
+    account.emulator.faults.clear()
+    assert account.update("repair", network)["StackStatus"] == "UPDATE_COMPLETE"
+    ids = account.resources(stack["StackId"])
+    assert account.client("ssm").get_parameter(Name=ids["Note"])["Parameter"]["Value"] == "new"
+    subnets = account.client("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": [ids["Vpc"]]}])["Subnets"]
+    assert [(row["SubnetId"], row["CidrBlock"]) for row in subnets] == [(ids["Subnet"], "10.9.2.0/24")]
+    account.delete(stack["StackId"])
+
+
+def test_a_failed_creation_that_was_left_as_it_is_can_be_completed(account: Any, network: dict[str, Any]) -> None:
+    account.fail("InvalidSubnet.Conflict", action="CreateSubnet")
+    stack = account.create("repair", network, DisableRollback=True)
+    assert stack["StackStatus"] == "CREATE_FAILED"
+    network["Resources"]["Subnet"]["Properties"]["CidrBlock"] = "10.9.2.0/24"
+    assert account.update("repair", network)["StackStatus"] == "UPDATE_COMPLETE"
+    assert account.resources(stack["StackId"])["Subnet"].startswith("subnet-")
+    account.delete(stack["StackId"])
+
+
 def test_no_capacity_fails_the_group_with_its_activity_and_rolls_back(account: Any, cluster: dict[str, Any]) -> None:
     message = "We currently do not have sufficient m5.large capacity."
     account.fail(
@@ -173,6 +204,15 @@ def test_a_property_that_aws_does_not_know_fails_its_resource(account: Any, netw
     assert reason == (
         "Properties validation failed for resource Subnet with message:\n#: extraneous key [CidrBlok] is not permitted"
     )
+    account.delete(stack["StackId"])
+
+
+def test_an_update_to_a_property_that_aws_does_not_know_rolls_back(account: Any, network: dict[str, Any]) -> None:
+    stack = account.create("typo", network)
+    network["Resources"]["Vpc"]["Properties"]["EnableDnsHostname"] = True
+    stack = account.update("typo", network)
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert "extraneous key [EnableDnsHostname]" in account.reasons(stack["StackId"])["Vpc"]
     account.delete(stack["StackId"])
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from botocore.exceptions import ClientError
+
 from dlcluster.local.aws.cloudformation import request
 from dlcluster.local.aws.cloudformation.api_changes import ChangeSets
 from dlcluster.local.aws.cloudformation.api_reads import Reads
@@ -13,10 +15,11 @@ from dlcluster.local.aws.cloudformation.changes import compute
 from dlcluster.local.aws.cloudformation.delete import Delete
 from dlcluster.local.aws.cloudformation.deploy import Create, ResumeRollback, Update
 from dlcluster.local.aws.cloudformation.intrinsics import error
-from dlcluster.local.aws.cloudformation.model import Options, Signal, Stack, now
-from dlcluster.local.aws.cloudformation.operation import Operation
+from dlcluster.local.aws.cloudformation.model import Options, Signal, Stack, Target, now
+from dlcluster.local.aws.cloudformation.operation import Operation, explain
 from dlcluster.local.aws.cloudformation.registry import missing
 from dlcluster.local.aws.cloudformation.signals import report
+from dlcluster.local.aws.cloudformation.types.base import Failed
 from dlcluster.local.aws.query import AwsError, Context, Response
 from dlcluster.local.aws.routing import WAIT_CONDITION_PATH
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
 
 BUSY = "_IN_PROGRESS"
+UPDATABLE = ("CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE")
 
 
 class CloudFormation(ChangeSets, Reads):
@@ -41,7 +45,7 @@ class CloudFormation(ChangeSets, Reads):
         request.check_name(name)
         request.refuse_unsupported(params)
         token = params.get("ClientRequestToken", "")
-        with self.registry.lock:
+        with self.registry.changing:
             stack = self.registry.live(region, name)
             if stack is not None:
                 if token and stack.tokens.get(token) == "CreateStack":
@@ -66,14 +70,13 @@ class CloudFormation(ChangeSets, Reads):
         """Begin an update. Raises AwsError(ValidationError) when nothing would change."""
         request.refuse_unsupported(params)
         token = params.get("ClientRequestToken", "")
-        with self.registry.lock:
+        with self.registry.changing:
             stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
             if token and stack.tokens.get(token) == "UpdateStack":
                 return {"StackId": stack.id}
             self.check_updatable(stack)
             target = request.target(params, stack, self.clients(context.region))
-            if compute(Operation(self.registry, stack), stack, target, new=False).empty:
-                raise error("No updates are to be performed.")
+            self._check_change(stack, target)
             operation = Update(self.registry, stack, target)
             stack.tokens[token] = "UpdateStack"
             stack.options = Options(_on_failure(params), None, token)
@@ -81,9 +84,18 @@ class CloudFormation(ChangeSets, Reads):
         self.hold(operation, context)
         return {"StackId": stack.id}
 
+    def _check_change(self, stack: Stack, target: Target) -> None:
+        try:
+            changes = compute(Operation(self.registry, stack), stack, target, new=False)
+        except (Failed, ClientError) as problem:
+            raise error(explain(problem)) from None
+        if changes.empty and not changes.problems:
+            raise error("No updates are to be performed.")
+
     def delete_stack(self, params: dict[str, Any], context: Context) -> None:
         """Begin the deletion; a stack that does not exist is no error."""
-        with self.registry.lock:
+        request.refuse_unsupported(params)
+        with self.registry.changing:
             try:
                 stack = self.registry.find(context.region, params["StackName"])
             except AwsError:
@@ -125,7 +137,8 @@ class CloudFormation(ChangeSets, Reads):
 
     def continue_update_rollback(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Go on with a rollback that failed, leaving out ResourcesToSkip."""
-        with self.registry.lock:
+        request.refuse_unsupported(params)
+        with self.registry.changing:
             stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
             if stack.status != "UPDATE_ROLLBACK_FAILED":
                 raise error(f"Stack:{stack.id} is in {stack.status} state and can not continue rollback.")
@@ -194,13 +207,20 @@ class CloudFormation(ChangeSets, Reads):
 
     def check_updatable(self, stack: Stack) -> None:
         """Raises AwsError unless the stack is in a state from which it can be updated."""
-        if stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"):
+        if stack.status not in (
+            "CREATE_COMPLETE",
+            "UPDATE_COMPLETE",
+            "UPDATE_ROLLBACK_COMPLETE",
+            "UPDATE_FAILED",
+            "CREATE_FAILED",
+        ):
             raise error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
     def begin_update(self, stack: Stack, operation: Update) -> None:
         """Set an update going."""
         stack.updated = now()
         stack.signals.clear()
+        stack.change_sets.clear()
         stack.set_status("UPDATE_IN_PROGRESS", "User Initiated")
         operation.start()
 

@@ -71,7 +71,7 @@ class ChangeSets(Reads):
         kind = params.get("ChangeSetType") or "UPDATE"
         if kind not in ("CREATE", "UPDATE"):
             raise error(f"Change sets of type {kind} are not supported by this endpoint")
-        with self.registry.lock:
+        with self.registry.changing:
             known = self.registry.live(region, _plain_name(params["StackName"]))
             if known and name in known.change_sets:
                 return self._again(known, known.change_sets[name], params)
@@ -119,7 +119,7 @@ class ChangeSets(Reads):
             stack,
             target,
             kind,
-            ChangeList((), False),
+            ChangeList(),
             "CREATE_COMPLETE",
             execution="AVAILABLE",
             description=params.get("Description") or "",
@@ -129,7 +129,8 @@ class ChangeSets(Reads):
         try:
             operation = Operation(self.registry, stack)
             change_set.changes = compute(operation, stack, target, new=kind == "CREATE")
-            reason = NO_CHANGES if change_set.changes.empty else ""
+            reason = "\n".join(change_set.changes.problems)
+            reason = reason or (NO_CHANGES if change_set.changes.empty else "")
         except Exception as problem:
             reason = explain(problem)
         if reason:
@@ -190,7 +191,8 @@ class ChangeSets(Reads):
 
     def execute_change_set(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Do what the change set says; all change sets of the stack are gone then, as on AWS."""
-        with self.registry.lock:
+        request.refuse_unsupported(params)
+        with self.registry.changing:
             change_set = self.find_change_set(params, context)
             stack = change_set.stack
             if change_set.execution != "AVAILABLE":
@@ -216,7 +218,7 @@ class ChangeSets(Reads):
                 self.begin_update(stack, operation)
             else:
                 operation.start()
-        self.hold(operation, context)
+        self.hold(operation, context, executing=True)
         return {}
 
     def begin_update(self, stack: Stack, operation: Update) -> None:

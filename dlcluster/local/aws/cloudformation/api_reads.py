@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
 
 PAGE = 100
-HOLD_SECONDS, HOLD_CLI_SECONDS = 0.3, 1.0
+HOLD_SECONDS, HOLD_CLI_SECONDS, HOLD_DEPLOY_SECONDS = 0.3, 1.0, 5.0
 
 
 class Reads(QueryService):
@@ -38,10 +38,15 @@ class Reads(QueryService):
         """Clients to the other services, by name."""
         return lambda service: self.registry.emulator.client(service, region, "cloudformation")
 
-    def hold(self, operation: Operation, context: Context) -> None:
-        """Keep the caller waiting while the operation may end: waiters look once at once, then after 30 s."""
-        cli = "aws-cli" in context.user_agent
-        operation.done.wait(HOLD_CLI_SECONDS if cli else HOLD_SECONDS)
+    def hold(self, operation: Operation, context: Context, *, executing: bool = False) -> None:
+        """Keep the caller waiting while the operation may end: waiters look once at once, then after 30 s.
+
+        executing: a change set, as `aws cloudformation deploy` does it, which shows no progress anyway.
+        """
+        seconds = HOLD_SECONDS
+        if "aws-cli" in context.user_agent:
+            seconds = HOLD_DEPLOY_SECONDS if executing else HOLD_CLI_SECONDS
+        operation.done.wait(seconds)
 
     def describe_stacks(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         name = params.get("StackName")

@@ -65,10 +65,11 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeList:
-    """All changes, and whether outputs or stack tags change beside them."""
+    """All changes, whether outputs or stack tags change beside them, and what AWS will refuse."""
 
-    rows: tuple[Change, ...]
-    beside: bool
+    rows: tuple[Change, ...] = ()
+    beside: bool = False
+    problems: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -87,6 +88,7 @@ class _Computation:
         self._operation = operation
         self._resources = resources
         self._old, self._target = old, target
+        self._problems: list[str] = []
         self._fresh: set[str] = set()  # added or replaced: no id yet
         self._modified: dict[str, dict[str, Any]] = {}
         self._plan = Plan(operation.identity, target, self)
@@ -129,7 +131,7 @@ class _Computation:
         outputs = self._plan.outputs()
         old_outputs = self._operation.stack.outputs if self._resources else []
         beside = dict(self._target.tags) != dict(self._old.tags) or _bare(outputs) != _bare(old_outputs)
-        return ChangeList(tuple(rows), beside)
+        return ChangeList(tuple(rows), beside, tuple(self._problems))
 
     def _check_types(self) -> None:
         other = sorted(
@@ -146,7 +148,8 @@ class _Computation:
         properties = self._plan.properties(name)
         problems = SCHEMAS[definition.type].problems(properties)
         if problems:
-            raise error(f"Properties validation failed for resource {name} with message:\n" + "\n".join(problems))
+            detail = "\n".join(problems)
+            self._problems.append(f"Properties validation failed for resource {name} with message:\n{detail}")
         resource = self._resources.get(name)
         if resource is None:
             self._fresh.add(name)

@@ -49,6 +49,7 @@ class Deployment(Operation):
     def __init__(self, registry: Registry, stack: Stack, target: Target) -> None:
         super().__init__(registry, stack)
         self.target = target
+        self.secrets += target.parameters.secrets()
         self.plan = Plan(self.identity, target, self)
         self.journal: list[Entry] = []
         self.failed: list[str] = []
@@ -85,18 +86,19 @@ class Deployment(Operation):
     def _resource(self, name: str) -> bool:
         resource = self.stack.resources.get(name)
         try:
-            if resource is None:
+            if resource is None or resource.status == "CREATE_FAILED":
                 self._create(name)
             else:
                 self._update(resource)
         except Exception as problem:
-            self._note_failure(name, resource is None, explain(problem))
+            self._note_failure(name, explain(problem))
             return False
         return True
 
-    def _note_failure(self, name: str, new: bool, reason: str) -> None:
+    def _note_failure(self, name: str, reason: str) -> None:
         with self._lock:
             self.failed.append(name)
+            new = any(entry.logical_id == name and entry.before is None for entry in self.journal)
         resource = self.stack.resources[name]
         status = "CREATE_FAILED" if new else "UPDATE_FAILED"
         self.stack.set_resource(resource, status, reason, self.shown(resource))
@@ -109,6 +111,9 @@ class Deployment(Operation):
     def _create(self, name: str) -> None:
         resource = Resource(self.plan.definitions[name], depends=frozenset(self.plan.dependencies(name)))
         with self.stack.lock:
+            left = self.stack.resources.get(name)  # of a deployment that failed and was left as it was
+            if left and left.physical_id:
+                self.stack.trash.append(left)
             self.stack.resources[name] = resource
         self._log(Entry(name, None))
         resource.properties = self._properties(name)
@@ -144,7 +149,7 @@ class Deployment(Operation):
         properties = self._properties(name)
         tags = self.plan.tags(name, properties)
         changed = changes(resource, properties, tags)
-        if definition.type != resource.type or replaces(resource.type, changed):
+        if replaces(resource.type, changed):
             new = Resource(definition, properties, tags, depends)
             with self.stack.lock:
                 self.stack.resources[name] = new
@@ -226,7 +231,7 @@ class Update(Deployment):
             return
         stack.outputs = outputs
         if stack.options.on_failure == "DO_NOTHING":
-            stack.trash += [entry.before for entry in self.journal if entry.replaced and entry.before]
+            self._leave()
             stack.set_status("UPDATE_FAILED", reason)
             return
         stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", reason)
@@ -252,6 +257,20 @@ class Update(Deployment):
         doomed = [*self.stack.trash, *resources]
         self.remove_all(doomed, policy, attempts=CLEANUP_ATTEMPTS)
         self.stack.trash = [item for item in doomed if item.status not in GONE]
+
+    def _leave(self) -> None:
+        """Keep what was done; of what failed, remember the old values, so that the next update tries again."""
+        for entry in self.journal:
+            resource = self.stack.resources[entry.logical_id]
+            if entry.before is None:
+                continue
+            failed = resource.status == "UPDATE_FAILED"
+            if entry.replaced:
+                self.stack.trash.append(resource if failed else entry.before)
+                if failed:
+                    self.stack.resources[entry.logical_id] = entry.before
+            elif failed:
+                resource.properties, resource.tags = entry.before.properties, entry.before.tags
 
     def roll_back(self, skip: frozenset[str] = frozenset()) -> None:
         """Back to the records that the journal holds; what cannot be reverted stays in the journal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import uuid
@@ -21,6 +22,8 @@ from dlcluster.local.aws.query import AwsError
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.cloudformation.registry import Registry
+
+log = logging.getLogger(__name__)
 
 _HANDLER_CODES = (
     ("AlreadyExists|Duplicate|EntityAlreadyExists|BucketAlready", "AlreadyExists"),
@@ -65,6 +68,7 @@ class Operation:
         self.stack_name, self.stack_id = stack.name, stack.id
         self.endpoint = registry.emulator.endpoint
         self.imports: set[str] = set()
+        self.secrets = stack.target.parameters.secrets()
         self.stopped = threading.Event()
         self.superseded = False
         self.done = threading.Event()
@@ -82,6 +86,10 @@ class Operation:
     def _run(self) -> None:
         try:
             self.run()
+        except Exception as problem:
+            log.exception("stack %s", self.stack.name)
+            status = self.stack.status.removesuffix("_IN_PROGRESS").removesuffix("_CLEANUP").removesuffix("_COMPLETE")
+            self.stack.set_status(f"{status}_FAILED", explain(problem))
         finally:
             self.done.set()
 
@@ -140,7 +148,7 @@ class Operation:
     def shown(self, resource: Resource) -> str:
         """The properties of a resource for its events, secrets masked."""
         shown = json.dumps(resource.properties, default=str)
-        for secret in self.stack.target.parameters.secrets():
+        for secret in self.secrets:
             shown = shown.replace(json.dumps(secret)[1:-1], "****")
         return shown
 

@@ -30,18 +30,19 @@ class Registry:
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
-        self.lock = threading.RLock()
+        self.changing = threading.RLock()  # one operation at a time begins
+        self._lock = threading.Lock()
         self.closed = threading.Event()  # the emulator ends: nobody waits any more
         self._stacks: dict[str, Stack] = {}
 
     def stacks(self, region: str) -> list[Stack]:
         """Newest first, deleted ones included."""
-        with self.lock:
+        with self._lock:
             return [stack for stack in reversed(self._stacks.values()) if stack.region == region]
 
     def alive(self) -> list[Stack]:
         """Every stack that is not deleted, in all regions."""
-        with self.lock:
+        with self._lock:
             return [stack for stack in self._stacks.values() if not stack.gone]
 
     def find(
@@ -62,13 +63,13 @@ class Registry:
         account = self.emulator.account_id
         stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
         stack = Stack(name, stack_id, region, account, target)
-        with self.lock:
+        with self._lock:
             self._stacks[stack_id] = stack
         return stack
 
     def forget(self, stack: Stack) -> None:
         """Take back a stack that never began."""
-        with self.lock:
+        with self._lock:
             self._stacks.pop(stack.id, None)
 
     def exports(self, region: str) -> list[dict[str, Any]]:

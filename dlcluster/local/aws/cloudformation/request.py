@@ -18,7 +18,7 @@ MAX_BODY, MAX_URL_BODY, MAX_TAGS = 51_200, 1_000_000, 50
 _UNSUPPORTED = (
     "StackPolicyBody", "StackPolicyURL", "StackPolicyDuringUpdateBody", "StackPolicyDuringUpdateURL",
     "NotificationARNs", "ResourceTypes", "ResourcesToImport", "ImportExistingResources", "RetainExceptOnCreate",
-    "IncludeNestedStacks",
+    "IncludeNestedStacks", "DeploymentMode", "DeploymentConfig", "ForceRollback",
 )  # fmt: skip
 _NAME = re.compile("[a-zA-Z][-a-zA-Z0-9]{0,127}")
 
@@ -30,6 +30,8 @@ def refuse_unsupported(params: dict[str, Any]) -> None:
     for name in _UNSUPPORTED:
         if params.get(name):
             raise error(f"{name} is not supported by this endpoint")
+    if params.get("DeletionMode") == "FORCE_DELETE_STACK":
+        raise error("DeletionMode FORCE_DELETE_STACK is not supported by this endpoint")
     if (params.get("RollbackConfiguration") or {}).get("RollbackTriggers"):
         raise error("RollbackConfiguration.RollbackTriggers is not supported by this endpoint")
 
