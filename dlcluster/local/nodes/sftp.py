@@ -19,11 +19,11 @@ class NodeFiles(asyncssh.SFTPServer):
     def __init__(self, channel: Any, layout: Layout) -> None:
         super().__init__(channel)
         self._root = posixpath.realpath(bytes(layout.root))
-        self._home = posixpath.realpath(bytes(layout.home))
+        self._home = b"/" + bytes(layout.home.relative_to(layout.root))
 
     def map_path(self, path: bytes) -> bytes:
         path = posixpath.normpath(posixpath.join(self._home, path))
-        return path if self._inside(path) else self._root + b"/" + path.lstrip(b"/")
+        return path if self._inside(path) else posixpath.normpath(self._root + path)
 
     def reverse_map_path(self, path: bytes) -> bytes:
         return path[len(self._root) :] or b"/" if self._inside(path) else path
