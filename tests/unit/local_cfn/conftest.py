@@ -48,8 +48,8 @@ LISTS = [
 class Account:
     """An emulated account with clients for a user."""
 
-    def __init__(self) -> None:
-        self.emulator = Emulator()
+    def __init__(self, *, nodes: bool = False) -> None:
+        self.emulator = Emulator(nodes=nodes)
         self.server = serve(self.emulator)
         self._clients: dict[str, Any] = {}
         self.cf = self.client("cloudformation")
@@ -144,8 +144,9 @@ def until(probe: Any, seconds: float = 30) -> Any:
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    account = Account()
+def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    """A module that sets NODES = True gets instances that stay pending until a test says that they run."""
+    account = Account(nodes=getattr(request.module, "NODES", False))
     yield account
     account.server.close()
     account.emulator.close()

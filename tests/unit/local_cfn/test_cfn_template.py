@@ -208,6 +208,14 @@ def test_malformed_text_is_refused_with_its_place(text: str, message: str) -> No
             resources(A={**VPC, "DependsOn": "B"}, B={**VPC, "DependsOn": ["C"]}, C={**VPC, "DependsOn": "B"}),
             "Circular dependency between resources: [B, C]",
         ),
+        (
+            resources(A={**VPC, "DeletionPolicy": "Snapshot"}),
+            "Template error: resource type AWS::EC2::VPC does not support deletion policy Snapshot",
+        ),
+        (
+            resources(A={**VPC, "CreationPolicy": {"ResourceSignal": {}}}),
+            "CreationPolicy is not supported for resource type AWS::EC2::VPC (resource A)",
+        ),
         ({**resources(A=VPC), "Transform": "AWS::Serverless-2016-10-31"}, "Transforms are not supported"),
         (
             resources(**{f"A{number}": VPC for number in range(501)}),

@@ -10,7 +10,7 @@ from typing import Any
 from dlcluster.local.aws.cloudformation.intrinsics import UNKNOWN, error, has_unknown, references, text
 from dlcluster.local.aws.cloudformation.model import Resource, Stack, Target
 from dlcluster.local.aws.cloudformation.operation import Operation
-from dlcluster.local.aws.cloudformation.plan import Plan, canonical, changes
+from dlcluster.local.aws.cloudformation.plan import Plan, canonical, changes, replaces
 from dlcluster.local.aws.cloudformation.schema import SCHEMAS
 from dlcluster.local.aws.cloudformation.types import KINDS
 
@@ -162,7 +162,7 @@ class _Computation:
         if not details:
             return
         replacement = self._replacement(resource, details)
-        if replacement == "True":
+        if replacement == "True" or replaces(resource.type, changed):
             self._fresh.add(name)
         else:
             self._modified[name] = properties

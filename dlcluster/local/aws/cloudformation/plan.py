@@ -81,6 +81,8 @@ class Plan:
             allowed = set((schema.tree or {}).get("p", {}))
             for extra in sorted((item.properties.keys() & allowed) - kind.properties):
                 raise error(f"Property {extra} of {item.type} (resource {name}) is not supported by this endpoint")
+            if item.update_policy:
+                raise error(f"UpdatePolicy (resource {name}) is not supported by this endpoint")
 
     def properties(self, name: str) -> dict[str, Any]:
         """The resolved properties of a resource."""
@@ -140,6 +142,9 @@ def changes(resource: Resource, properties: Mapping[str, Any], tags: Mapping[str
 
 
 def replaces(resource_type: str, changed: frozenset[str]) -> bool:
-    """Whether a change needs a new physical resource."""
+    """Whether a change needs a new physical resource; where AWS says "it depends", what cannot be changed does."""
     kind, schema = KINDS[resource_type], SCHEMAS[resource_type]
-    return any(schema.recreation(name) == "Always" for name in changed - kind.moves)
+    return any(
+        schema.recreation(name) == "Always" or (schema.recreation(name) == "Conditionally" and name not in kind.mutable)
+        for name in changed - kind.moves
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,8 @@ RESOURCE_KEYS = frozenset(
     ]
 )
 OUTPUT_KEYS = frozenset(("Value", "Description", "Export", "Condition"))
+SIGNALLED = ("AWS::AutoScaling::AutoScalingGroup", "AWS::CloudFormation::WaitCondition", "AWS::EC2::Instance")
+SNAPSHOTS = ("AWS::EC2::Volume",)
 DELETION_POLICIES = ("Delete", "Retain", "Snapshot", "RetainExceptOnCreate")
 MAX_RESOURCES, MAX_PARAMETERS, MAX_OUTPUTS, MAX_MAPPINGS = 500, 200, 200, 200
 _NAMED_IAM = {"AWS::IAM::Role": "RoleName", "AWS::IAM::InstanceProfile": "InstanceProfileName"}
@@ -163,11 +165,16 @@ def _definition(name: str, item: Any) -> Definition:
     )
 
 
-def _check_types(resources: Iterable[Definition]) -> None:
+def _check_types(resources: Collection[Definition]) -> None:
     kinds = {item.type for item in resources}
     unknown = sorted(kind for kind in kinds if kind not in SCHEMAS and not SCHEMAS.exists(kind))
     if unknown:
         raise error(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
+    for item in resources:
+        if "Snapshot" in (item.deletion_policy, item.update_replace_policy) and item.type not in SNAPSHOTS:
+            raise error(f"Template error: resource type {item.type} does not support deletion policy Snapshot")
+        if item.creation_policy and item.type not in SIGNALLED:
+            raise error(f"CreationPolicy is not supported for resource type {item.type} (resource {item.logical_id})")
     absent = sorted(kind for kind in kinds if kind not in SCHEMAS)
     if absent:
         raise error(f"Resource types that this endpoint does not support: [{', '.join(absent)}]")
