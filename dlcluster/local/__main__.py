@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcluster.errors import UserError
-from dlcluster.local.client import BUSY, check_installed, home_dir
+from dlcluster.local.client import BUSY, check_addresses, check_installed, home_dir
 from dlcluster.local.home import Daemon, Home
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         check_installed()
+        if not arguments.no_nodes:
+            check_addresses()
         idle = float(os.environ.get("DLCLUSTER_LOCAL_IDLE_SECONDS", IDLE_SECONDS if arguments.detach else 0))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

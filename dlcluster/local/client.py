@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ __all__ = ["Crash", "Daemon", "ensure", "find", "home_dir", "last_crash", "statu
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+SAMPLE_ADDRESS = "127.1.0.4"
 BUSY = 75  # exit code of a start while another daemon holds the home
 
 
@@ -45,6 +47,7 @@ def ensure(home: Path | None = None) -> Daemon:
         if daemon := find(place.path):
             return daemon
         check_installed()
+        check_addresses()
         code = _start(place)
         if code == BUSY:
             time.sleep(0.05)
@@ -118,6 +121,19 @@ def check_installed() -> None:
             f"the embedded cloud needs {' and '.join(missing)}, not installed here",
             hint="pip install 'dlcluster[local]'",
         )
+
+
+def check_addresses() -> None:
+    """Raise UserError when nodes cannot have addresses of their own: macOS answers on 127.0.0.1 alone."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((SAMPLE_ADDRESS, 0))
+        except OSError as error:
+            raise UserError(
+                f"nodes need loopback addresses such as {SAMPLE_ADDRESS}, which this system does not have: {error}",
+                hint=f"one alias per node, as root: ifconfig lo0 alias {SAMPLE_ADDRESS}; or run it on Linux",
+                code=Exit.UNAVAILABLE,
+            ) from error
 
 
 def clean_environment() -> dict[str, str]:

@@ -196,6 +196,9 @@ class Lab:
         connection.set_missing_host_key_policy(paramiko.RejectPolicy())
         where = {"hostname": node.instance.private_ip, "port": self.site.ssh_port, "username": "ubuntu"}
         login = {"pkey": self.keys.paramiko, "allow_agent": False, "look_for_keys": False}
+        if "sock" not in options:
+            options["sock"] = socket.create_connection((where["hostname"], self.site.ssh_port))
+            options["sock"].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.connect(**{**where, **login, **options})
         return connection
 

@@ -139,6 +139,13 @@ def test_what_is_not_installed_is_named_with_the_command_to_install_it(monkeypat
     assert "pip install 'dlcluster[local]'" in str(caught.value)
 
 
+def test_a_system_without_loopback_addresses_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr(client, "SAMPLE_ADDRESS", "192.0.2.1")
+    with pytest.raises(UserError, match="nodes need loopback addresses") as caught:
+        client.check_addresses()
+    assert "ifconfig lo0 alias" in str(caught.value)
+
+
 def test_a_start_that_fails_tells_the_end_of_the_log(home, monkeypatch):
     home.log.write_text("first\n" * 20 + "last words\n")
     monkeypatch.setattr(client, "_start", lambda place: 1)
