@@ -24,7 +24,7 @@ class Exit(IntEnum):
 class UserError(Exception):
     """An error that carries what happened, where, and what to do about it.
 
-    what: one sentence. where: file:line:column, resource, node or job. hint: the next step, a command where there is one.
+    what: one sentence. where: file:line:column, resource, node or job. hint: what to type or change next.
     """
 
     def __init__(self, what: str, *, where: str = "", hint: str = "", code: Exit = Exit.USAGE) -> None:

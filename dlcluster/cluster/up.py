@@ -19,7 +19,9 @@ from dlcluster.config import ClusterConfig
 from dlcluster.errors import Exit, UserError
 from dlcluster.jobs.cluster import Cluster
 from dlcluster.remote.keys import ensure_key
-from dlcluster.stack import build_template, parameters, stack_tags, to_json
+from dlcluster.stack import build_template, image_parameter, parameters, stack_tags, to_json
+
+IMAGE_TAG = "dlcluster:image"  # on the stack: the name that `image` had, for which ImageId holds the AMI
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,13 @@ def prepare(config: ClusterConfig, reporter: Reporter) -> Prepared:
     reporter.step("planning")
     record = Record(config.name)
     key = cluster_key(config, stack) if stack else ensure_key(record.directory)
+    pinned = _pin_image(live, config, stack)
     planned = stacks.plan(
         live,
         config.stack_name,
-        to_json(build_template(config)),
-        parameters(config, public_key=key.public_key, vpc_cidr=_vpc_cidr(live, config, stack)),
-        stack_tags(config),
+        to_json(build_template(pinned)),
+        parameters(pinned, public_key=key.public_key, vpc_cidr=_vpc_cidr(live, config, stack)),
+        {**stack_tags(config), IMAGE_TAG: config.image},
         exists=stack is not None,
     )
     return Prepared(config, live, planned, findings, fresh=stack is None)
@@ -103,6 +106,23 @@ def _after_failure(prepared: Prepared, error: UserError, reporter: Reporter) -> 
     else:
         error.hint = "some of it could not be removed: run `dlcluster down`"
     return error
+
+
+def _pin_image(live: Session, config: ClusterConfig, stack: Stack | None) -> ClusterConfig:
+    """The configuration with its image as an AMI id: the one the cluster runs on as long as it asks for the same name.
+
+    A stack that names an SSM parameter reads it anew at every update: a new image of AWS would then replace the head
+    of a running cluster whenever something else changes.
+    """
+    if config.image.startswith("ami-"):
+        return config
+    if stack and stack.tags.get(IMAGE_TAG) == config.image:
+        ami = stack.parameters["ImageId"]
+    else:
+        with aws_errors(f"looking for the image {config.image}"):
+            answer = live.client("ssm").get_parameter(Name=image_parameter(config.image))
+        ami = answer["Parameter"]["Value"]
+    return config.model_copy(update={"image": ami, "python": config.node_python})
 
 
 def _vpc_cidr(live: Session, config: ClusterConfig, stack: Stack | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dlcluster.config.ranges import DEFAULT_VPC_CIDR
 from dlcluster.stack.cost import CostLine, hourly_cost, total_cost
 from dlcluster.stack.names import CLUSTER_TAG, HOST_KEY_TAG, ROLE_TAG, STATE_TAG, stack_tags
-from dlcluster.stack.template import build_template, parameters, to_json
+from dlcluster.stack.template import build_template, image_parameter, parameters, to_json
 from dlcluster.stack.userdata import user_data
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "CostLine",
     "build_template",
     "hourly_cost",
+    "image_parameter",
     "parameters",
     "stack_tags",
     "to_json",

@@ -53,7 +53,7 @@ def parameters(config: ClusterConfig, *, public_key: str, vpc_cidr: str) -> dict
     return {
         "ClusterName": config.name,
         "PublicKey": public_key,
-        "ImageId": _image_value(config.image),
+        "ImageId": image_parameter(config.image),
         "HeadType": config.head.type,
         "WorkerType": config.workers.type,
         "WorkerCount": str(config.workers.count),
@@ -96,7 +96,8 @@ def _ssh_parameters(config: ClusterConfig) -> list[str]:
     return [f"SshCidr{number}" for number in range(1, len(_ssh_ranges(config)) + 1)]
 
 
-def _image_value(image: str) -> str:
+def image_parameter(image: str) -> str:
+    """The SSM parameter that an image name stands for; an AMI id stands for itself."""
     known = catalog.image(image)
     return known.ssm_parameter if known else image.removeprefix("ssm:")
 
@@ -129,7 +130,7 @@ def _parameters(config: ClusterConfig, vpc_cidr: str) -> list[tuple[str, Paramet
         Parameter(
             "ImageId",
             Type="AWS::EC2::Image::Id" if by_id else "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
-            Default=_image_value(config.image),
+            Default=image_parameter(config.image),
             Description="Machine image of all nodes: an AMI id"
             if by_id
             else "SSM parameter that holds the AMI id of all nodes",
