@@ -42,19 +42,20 @@ def ensure(home: Path | None = None) -> Daemon:
     Raises UserError: the local extra is not installed, or the daemon cannot start (with the end of its log).
     """
     place = Home(home or home_dir())
+    said = ""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if daemon := find(place.path):
             return daemon
         check_installed()
         check_addresses()
-        code = _start(place)
+        code, said = _start(place)
         if code == BUSY:
             time.sleep(0.05)
         elif code != 0:
             break
     raise UserError(
-        "the embedded cloud's daemon did not start:\n" + place.log_tail(),
+        "the embedded cloud's daemon did not start:\n" + (said or place.log_tail()),
         where=str(place.log),
         hint="read the log; `dlcluster local stop` ends a daemon that hangs",
         code=Exit.UNAVAILABLE,
@@ -141,9 +142,10 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
-def _start(place: Home) -> int:
-    """Start a daemon and wait until it listens; its exit code if it does not get there."""
+def _start(place: Home) -> tuple[int, str]:
+    """Start a daemon and wait until it listens: (exit code, what it said before it went to the background)."""
     place.create()
     env = {**clean_environment(), "DLCLUSTER_LOCAL_HOME": str(place.path)}
     command = [sys.executable, "-P", "-m", "dlcluster.local", "--detach"]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/", env=env).returncode
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", env=env)
+    return done.returncode, done.stderr.strip()

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import random
+import resource
 import secrets
 import signal
 import socket
@@ -28,6 +29,7 @@ from dlcluster.local.reconcile import Reconciler
 log = logging.getLogger(__name__)
 PORTS = range(20000, 32000)  # below the range from which systems take ports for outgoing connections
 TICK = 1.0
+FILES = 16384  # open files: a node takes three, a connection through another node two, a command three
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ def run(home: Home, options: Options, ready: Callable[[Daemon], None]) -> None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most) if most > 0 else FILES, most))
     home.bury()
     sweep(home.nodes)
     cloud = Cloud(home, options)

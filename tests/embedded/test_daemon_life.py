@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from dlcluster.errors import UserError
 from dlcluster.local import client
 from dlcluster.local.home import Home
 
@@ -203,6 +204,12 @@ def test_without_nodes_instances_run_at_once(home, own):
         assert client.status()["nodes"] == 0
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_start_that_fails_says_why(home, monkeypatch):
+    monkeypatch.setenv("DLCLUSTER_LOCAL_IDLE_SECONDS", "soon")
+    with pytest.raises(UserError, match="DLCLUSTER_LOCAL_IDLE_SECONDS is not a number"):
+        client.ensure()
 
 
 def test_a_port_that_is_taken_is_told(home, shared_cloud):

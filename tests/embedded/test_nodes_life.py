@@ -11,6 +11,8 @@ import signal
 import pytest
 from botocore.utils import InstanceMetadataFetcher, InstanceMetadataRegionFetcher
 
+from dlcluster.local.nodes import zygote
+
 # Three ways for a process to leave its parent, its session and its environment.
 ESCAPE = """
 setsid setsid env -i /bin/sleep 700 > /dev/null 2>&1 &
@@ -79,6 +81,14 @@ class TestDeath:
         assert not [pid for pid in pids if tools.alive(pid)]
         assert all(tools.alive(pid) for pid in survivors)
         assert node.instance.id not in lab.dead
+
+    def test_a_node_whose_init_was_stopped_still_dies(self, lab, tools, monkeypatch):
+        monkeypatch.setattr(zygote, "STOP_SECONDS", 0.2)
+        node = lab.node()
+        pids = self.escaped(lab, tools, node)
+        os.kill(node.init.booted.result(), signal.SIGSTOP)
+        lab.do(node.stop())
+        tools.wait_until(lambda: not [pid for pid in pids if tools.alive(pid)], "its processes are gone")
 
     def test_a_killed_init_takes_its_processes_along_and_the_daemon_learns_of_it(self, lab, tools):
         node = lab.node()

@@ -230,6 +230,14 @@ def test_late_packets_of_a_closed_channel_do_not_end_the_connection(ssh):
         assert run(ssh, "echo alive")[1] == b"alive\n"
 
 
+def test_one_connection_has_as_many_sessions_as_openssh_allows(ssh):
+    channels = [ssh.get_transport().open_session() for _ in range(10)]
+    with pytest.raises(paramiko.ChannelException):
+        ssh.get_transport().open_session()
+    channels.pop().close()
+    assert run(ssh, "echo again")[1] == b"again\n"
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "example.com", "0.0.0.0"])
 def test_a_node_is_no_way_out_to_the_network(ssh, host):
     with pytest.raises(paramiko.ChannelException):

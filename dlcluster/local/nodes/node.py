@@ -83,9 +83,9 @@ class Node:
         if self._acceptor:
             self._acceptor.close()
         await self._metadata.close()
-        await self.init.kill()
         for connection in list(self.connections):
             connection.abort()
+        await self.init.kill()
         if self._boot:
             await self._boot
 

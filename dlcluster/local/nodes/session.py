@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 import termios
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
@@ -45,10 +46,13 @@ def is_scp_server(command: str) -> bool:
 class NodeSession(SSHServerStreamSession):
     """asyncssh's session for sftp and scp; commands and shells run in a process of the node with our own pumps."""
 
-    def __init__(self, node: Node, connection: asyncssh.SSHServerConnection) -> None:
+    def __init__(
+        self, node: Node, connection: asyncssh.SSHServerConnection, on_end: Callable[[NodeSession], None]
+    ) -> None:
         super().__init__(None, lambda channel: NodeFiles(channel, node.layout), SFTP_VERSION, True)
         self._node = node
         self._connection = connection
+        self._on_end = on_end
         self._channel: Any = None
         self._own = False
         self._terminal: int | None = None
@@ -124,6 +128,7 @@ class NodeSession(SSHServerStreamSession):
         """The client is gone: hang up. What detached itself (setsid, nohup) stays."""
         super().connection_lost(exc)
         self._closed = True
+        self._on_end(self)
         self._close_stdio()
         self._signal("HUP")
 

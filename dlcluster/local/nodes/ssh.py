@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dlcluster.local.nodes.node import Node
 
 log = logging.getLogger(__name__)
+MAX_SESSIONS = 10  # OpenSSH's default: what opens more at once over one connection fails on AWS
 VERSION = "OpenSSH_9.6 dlcluster"  # OpenSSH's client sends end-of-write only to its own kind
 
 
@@ -26,6 +27,7 @@ class NodeServer(asyncssh.SSHServer):
     def __init__(self, node: Node) -> None:
         self._node = node
         self._connection: Any = None
+        self._sessions: set[NodeSession] = set()
 
     def connection_made(self, conn: Any) -> None:
         self._connection = conn
@@ -44,8 +46,12 @@ class NodeServer(asyncssh.SSHServer):
         allowed = self._node.authorized_key
         return username == USER and allowed is not None and key.public_data == allowed.public_data
 
-    def session_requested(self) -> NodeSession:
-        return NodeSession(self._node, self._connection)
+    def session_requested(self) -> NodeSession | bool:
+        if len(self._sessions) >= MAX_SESSIONS:
+            return False
+        session = NodeSession(self._node, self._connection, on_end=self._sessions.discard)
+        self._sessions.add(session)
+        return session
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         """Forward to emulated nodes and the loopback range only: a node is no way out to the network."""

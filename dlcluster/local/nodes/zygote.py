@@ -17,6 +17,7 @@ from typing import Any
 
 from dlcluster.local.nodes.init import HEADER
 
+STOP_SECONDS = 5.0
 SCRIPT = Path(__file__).with_name("init.py")
 
 
@@ -115,7 +116,10 @@ class Init:
         """Kill every process of the node and return when init has ended."""
         with contextlib.suppress(OSError):
             self._link.shutdown(socket.SHUT_WR)
-        await self._reader
+        if not (await asyncio.wait([self._reader], timeout=STOP_SECONDS))[0]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.booted.result(), signal.SIGKILL)  # it was stopped; the zygote kills its children
+            await self._reader
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()

@@ -148,7 +148,7 @@ def test_a_system_without_loopback_addresses_is_told_what_to_do(monkeypatch):
 
 def test_a_start_that_fails_tells_the_end_of_the_log(home, monkeypatch):
     home.log.write_text("first\n" * 20 + "last words\n")
-    monkeypatch.setattr(client, "_start", lambda place: 1)
+    monkeypatch.setattr(client, "_start", lambda place: (1, ""))
     with pytest.raises(UserError, match="last words") as caught:
         client.ensure(home.path)
     assert caught.value.code == Exit.UNAVAILABLE
