@@ -82,7 +82,7 @@ def train(
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Start the job and leave.")] = False,
     env: Annotated[list[str] | None, typer.Option("-e", "--env", help="KEY=VALUE for the job (repeatable).")] = None,
     procs: Annotated[
-        int | None, typer.Option("--procs-per-node", min=1, help="Processes a node (default: one per GPU, else one).")
+        int | None, typer.Option("--nproc-per-node", min=1, help="Processes a node (default: one per GPU, else one).")
     ] = None,
     restarts: Annotated[int, typer.Option("--max-restarts", min=0, help="Restarts after a failing process.")] = 0,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where results are saved.")] = Path(

@@ -33,7 +33,7 @@ def test_the_version_is_told():
     assert dlcluster("--version").stdout.startswith("dlcluster 0.")
 
 
-@pytest.mark.parametrize("args", [("nonsense",), ("up", "--no-such-option"), ("train", "--procs-per-node", "0")])
+@pytest.mark.parametrize("args", [("nonsense",), ("up", "--no-such-option"), ("train", "--nproc-per-node", "0")])
 def test_wrong_usage_ends_with_2(args):
     answer = dlcluster(*args)
     assert answer.returncode == 2
