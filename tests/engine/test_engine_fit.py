@@ -86,10 +86,19 @@ def test_training_metrics_weigh_an_uneven_last_batch_by_its_samples():
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-@pytest.mark.parametrize("stop_at", [5, 8, 16])
+@pytest.mark.parametrize("stop_at", [5, 7, 8, 23, 24])
 def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(tmp_path, optimizer, stop_at):
-    """8 steps an epoch: in the middle of an epoch, in its last step, and at the end of the second."""
-    arguments = {"epochs": 3, "batch_size": 8, "schedule": "one-cycle", "optimizer": optimizer, "test": clusters(9)}
+    """8 steps an epoch: in the middle of one, in the last step of one, between two, and in and after the very last."""
+    check_resumed_equals_straight(tmp_path, stop_at, epochs=3, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("stop_at", [10, 11])
+def test_a_run_of_steps_that_was_stopped_in_the_last_one_is_completed(tmp_path, stop_at):
+    check_resumed_equals_straight(tmp_path, stop_at, epochs="11ba", optimizer="sgd")
+
+
+def check_resumed_equals_straight(tmp_path, stop_at, **arguments):
+    arguments |= {"batch_size": 8, "schedule": "one-cycle", "test": clusters(9)}
     straight = quiet(small(dropout=0.3), clusters(60), **arguments)
     arguments["checkpoint"] = tmp_path
     with pytest.raises(Interrupted) as stopped:

@@ -16,6 +16,10 @@ from torch import nn
 from dlengine.errors import EngineError
 from dlengine.parallel.place import Place
 
+# A thread of Gloo may drop a tensor last. When Python made that tensor, the thread then needs the interpreter's lock, and
+# the process hangs if it is just destroying the group. So the latest tensors are kept here.
+_recent: deque[torch.Tensor] = deque(maxlen=8)
+
 
 class Vote:
     """The largest of the codes that the ranks gave, exchanged in the background until `result` is asked for."""
@@ -38,9 +42,6 @@ class Group:
         self.rank = place.rank
         self.world = place.world
         self.device = device
-        # A thread of Gloo may drop a tensor last. When Python made that tensor, the thread then needs the interpreter's
-        # lock, and the process hangs if it is just ending the group. So the latest tensors are kept here.
-        self._recent: deque[torch.Tensor] = deque(maxlen=8)
 
     @classmethod
     @contextmanager
@@ -100,13 +101,13 @@ class Group:
         """Begin to find the largest `code` (one number, on this rank's device) of all ranks."""
         if self.world == 1:
             return Vote(code, None)
-        self._recent.append(code)
+        _recent.append(code)
         return Vote(code, dist.all_reduce(code, op=dist.ReduceOp.MAX, async_op=True))
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """`values` added up over the ranks, in place."""
         if self.world > 1:
-            self._recent.append(values)
+            _recent.append(values)
             dist.all_reduce(values)
         return values
 

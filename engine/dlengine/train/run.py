@@ -60,7 +60,6 @@ class Run:
         self.meter = Meter(group.device, classes=classes)
         self.settings = snapshot.settings(self)
         snapshot.agree(self.settings, group)
-        self.steps_done = 0
         self._signal = signal
         self._wrapped = group.wrap(model, some_unused=some_unused)
         self._rates = [float(part["lr"]) for part in optimizer.param_groups]
@@ -79,11 +78,16 @@ class Run:
         """0 at the start, 1 at the end."""
         return self.position.part_of(self.options.length, len(self.train_data))
 
+    @property
+    def _in_history(self) -> bool:
+        """Whether the last step is in the history; not so when a notice came in the last step of an epoch."""
+        return bool(self.history) and self.history[-1]["step"] == self.position.step
+
     def train(self) -> None:
         """Go on from the current position to the end. Raises Interrupted after SIGTERM, EngineError for a bad loss."""
         self._began, self._part_before = time.perf_counter(), self.part_done
         self._call("on_start")
-        while self.part_done < 1 and not self._stopped:
+        while not self._stopped and (self.part_done < 1 or not self._in_history):
             self._epoch()
         self._save()
         for part, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
@@ -94,13 +98,15 @@ class Run:
         """The rest of the current epoch, or less when the run ends inside it."""
         every = self.options.every
         for share in self.order.shares(self.position.epoch, self.position.offset):
+            if self.part_done >= 1:
+                break
             began = time.perf_counter()
             vote = self._step(share)
             self.meter.seconds += time.perf_counter() - began
             self._call("on_step")
             if vote == LEAVE:
                 self._leave()
-            if vote == STOP or self.part_done >= 1:
+            if vote == STOP:
                 self._stopped = True
                 break
             if every.unit == "ba" and self.position.step % every.count == 0:
@@ -127,7 +133,6 @@ class Run:
         self.optimizer.step()
         self.position.step += 1
         self.position.offset = share.end
-        self.steps_done += 1
         return outcome
 
     def _forward(self, share: Share, model: nn.Module) -> torch.Tensor:
