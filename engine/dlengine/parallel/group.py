@@ -16,8 +16,8 @@ from torch import nn
 from dlengine.errors import EngineError
 from dlengine.parallel.place import Place
 
-# A thread of Gloo may drop a tensor last. When Python made that tensor, the thread then needs the interpreter's lock, and
-# the process hangs if it is just destroying the group. So the latest tensors are kept here.
+# A thread of Gloo may drop a tensor last. When Python made that tensor, the thread then needs the interpreter's lock,
+# and the process hangs if it is just destroying the group. So the latest tensors are kept here.
 _recent: deque[torch.Tensor] = deque(maxlen=8)
 
 
