@@ -8,13 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dlcluster.errors import Exit, UserError
 from dlcluster.jobs import control, nodecode
 from dlcluster.jobs.cluster import Cluster
 from dlcluster.jobs.records import Job
 from dlcluster.remote.ssh import Gateway
+
+if TYPE_CHECKING:
+    from dlcluster.cloud.fleet import Node
 
 DRAIN = 10.0  # seconds for the rest of a log after the job's end
 Status = Callable[[dict[str, Any]], None]
@@ -71,7 +74,7 @@ def conclude(cluster: Cluster, gateway: Gateway | None, job: Job, final: dict[st
     failure = outcome["failure"]
     if outcome["state"] == "lost":
         if gateway:
-            control.stop_everywhere(cluster, gateway, job.id)
+            control.stop_everywhere(cluster, gateway, job.id, but=job.instances.get(failure["node"], ""))
         raise lost(cluster, job, failure["node"], failure["reason"])
     if failure:
         failure = Failure(failure["node"], failure["rank"], failure["exit_code"], failure["log"])
@@ -82,11 +85,11 @@ def lost(cluster: Cluster, job: Job, name: str, reason: str) -> UserError:
     """The error for a node that was lost in a job: with the instance and what EC2 says of it now."""
     from dlcluster.cloud import fleet
 
-    node = cluster.node(name)
+    instance = job.instances.get(name, "")  # the cluster may have another worker of this name by now
     rows = {row["InstanceId"]: row["State"]["Name"] for row in fleet.instances(cluster.session, cluster.name)}
-    state = rows.get(node.instance_id, "terminated")
+    state = rows.get(instance, "terminated")
     return UserError(
-        f"the node was lost while {job.id} ran: {reason} ({node.instance_id} is {state}); the job was stopped",
+        f"the node was lost while {job.id} ran: {reason} ({instance} is {state}); the job was stopped",
         where=name,
         hint="repair the cluster with `dlcluster up`, then start the job again",
         code=Exit.NODE_LOST,
@@ -151,7 +154,7 @@ class _Watch:
         """Pass on what a node says; any end of it, good or bad, is an event too."""
         end: Any = "the connection ended"
         try:
-            connection = self._gateway.connect(self._cluster.target(self._cluster.node(node)))
+            connection = self._gateway.connect(self._cluster.target(self._node(node)))
             lines = nodecode.call(connection, "follow", {"job": self._job.id, "log": log, "offset": 0})
             self._streams.append(lines)
             for line in lines:
@@ -162,6 +165,11 @@ class _Watch:
         except Exception as error:
             end = error
         self._events.put((f"{kind}-end", end))
+
+    def _node(self, name: str) -> Node:
+        """The node as the job knows it: names move when a node is replaced, addresses do not."""
+        here = [node for node in self._cluster.nodes if node.private_ip == self._job.nodes[name]]
+        return here[0] if here else self._cluster.node(name)
 
     def _head_lost(self, end: Any) -> Exception:
         if end == "missing":

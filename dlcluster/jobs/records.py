@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for. script and args as on the command line; nodes: name to private address; created: ISO, UTC.
+    """What was asked for. script and args as on the command line; created: ISO, UTC.
 
+    nodes and instances: name to private address and to instance id, as they were then.
     limits: seconds for `join`, `grace`, `patience`, `storing` (docs/jobs.md), where the defaults do not fit.
     """
 
@@ -34,6 +35,7 @@ class Job:
     args: list[str]
     nodes: dict[str, str]
     created: str
+    instances: dict[str, str] = field(default_factory=dict)
     bundle: str = ""
     bucket: str = ""
     python: str | None = None

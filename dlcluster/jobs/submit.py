@@ -70,6 +70,7 @@ def _job(cluster: Cluster, request: Request) -> Job:
         script=request.script,
         args=request.args,
         nodes={node.name: node.private_ip for node in [cluster.head, *cluster.workers]},
+        instances={node.name: node.instance_id for node in [cluster.head, *cluster.workers]},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         bucket=cluster.store.bucket,
         python=request.python,

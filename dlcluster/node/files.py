@@ -70,8 +70,13 @@ def jobs() -> list[str]:
 
 
 def running_jobs() -> list[str]:
-    """The jobs whose supervisor runs on this node."""
-    return [job for job in jobs() if alive(job)]
+    """The jobs that keep this node busy: their supervisor lives and has not stored everything yet."""
+    return [job for job in jobs() if alive(job) and (status(job) or {}).get("state") != "stored"]
+
+
+def status(job: str) -> Any:
+    """The job's status.json on this node, None before there is one."""
+    return read_json(os.path.join(job_dir(job), "status.json"))
 
 
 def tail(path: str, lines: int = 60, most: int = 1 << 16) -> list[str]:

@@ -127,11 +127,11 @@ class Head(Supervisor):
         if not peer.name:
             if not hmac.compare_digest(str(line["token"]), self.spec["token"]) or line["node"] not in self.names:
                 raise ValueError("wrong token or name")
+            if line["node"] in self.ends:
+                raise ValueError("too late")
             peer.name = line["node"]
             self.peers[peer.name] = peer
             self._state(peer.name, "joined")
-            if self.stopping:
-                peer.stop(self.stopping)
         elif "running" in line:
             self._state(peer.name, "running")
         elif "rank0" in line:
@@ -148,7 +148,7 @@ class Head(Supervisor):
         self.status(nodes=self.states, **({"state": "running"} if running else {}))
 
     def _ended(self, name: str, end: dict[str, Any]) -> None:
-        self.ends[name] = end
+        self.ends.setdefault(name, end)
         self._state(name, "lost" if "lost" in end else "ended")
         if "lost" in end or end["stopped"]:
             self._stop_within(0)
@@ -204,7 +204,5 @@ class Head(Supervisor):
         self.listener.close()
         self.stored["head"] = storing.store(self.spec, self.directory, {"logs": "logs/head"})
         errors = {name: result["error"] for name, result in self.stored.items() if result["error"]}
-        self.status(state="stored", stored={"errors": errors})
-        error = storing.put(self.spec, self.path("status.json"), "nodes/head.json")
-        if error:
-            self.status(stored={"errors": dict(errors, head=error)})
+        error = self.finish({"errors": errors})
+        self.status(state="stored", stored={"errors": dict(errors, head=error) if error else errors})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from . import files
 
 
 def main(payload: dict[str, Any]) -> int:
-    known = {job: files.read_json(os.path.join(files.job_dir(job), "status.json")) for job in files.jobs()}
+    known = {job: files.status(job) for job in files.jobs()}
     print(json.dumps({"running": files.running_jobs(), "status": known}), flush=True)
     return 0

@@ -31,6 +31,8 @@ def decide(ends: dict[str, dict[str, Any]], cancelled: bool) -> dict[str, Any]:
     if failures:
         first = min(failures, key=_order)
         return {"state": "failed", "exit_code": first["exit_code"], "failure": first}
+    if any(end["exit_code"] or end["stopped"] for end in ends.values()):  # told to stop, though nobody has failed
+        return {"state": "cancelled", "exit_code": TERMINATED, "failure": None}
     return {"state": "succeeded", "exit_code": 0, "failure": None}
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from . import files, processes
+from . import files, processes, storing
 
 KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 5, "TCP_USER_TIMEOUT": 15000}
 
@@ -41,6 +41,12 @@ class Supervisor:
         self._status.update(fields)
         files.write_json(self.path("status.json"), self._status)
         return self._status
+
+    def finish(self, stored: dict[str, Any]) -> str:
+        """Put the final status into the bucket, and only then say here that all is stored. Returns the error or ''."""
+        final = dict(self._status, state="stored", stored=stored)
+        files.write_json(self.path("final.json"), final)
+        return storing.put(self.spec, self.path("final.json"), f"nodes/{self.spec['node']}.json")
 
     def wait(self, seconds: float) -> list[selectors.SelectorKey]:
         """Sleep until a socket has news, a signal came or a child ended, at most `seconds`."""

@@ -23,7 +23,8 @@ class Worker(Supervisor):
     """Runs torchrun until it ends or the head says stop. Ends only when none of its processes is left."""
 
     hub: socket.socket
-    stopped = ""
+    asked = ""  # why the head wants us to stop
+    stopped = ""  # why we do
     deadline = float("inf")
     told_rank0 = -1
     buffer = b""
@@ -85,8 +86,6 @@ class Worker(Supervisor):
         code = child.returncode
         return code if code >= 0 else 128 - code
 
-    asked = ""
-
     def _listen(self) -> None:
         for key in self.wait(LOOK):
             try:
@@ -138,11 +137,9 @@ class Worker(Supervisor):
         if self.told_rank0 >= 0:
             folders["output"] = "output"
         stored = storing.store(self.spec, self.directory, folders)
+        error = self.finish(stored)
+        stored["error"] = stored["error"] or error
         self.status(state="stored", stored=stored)
-        error = storing.put(self.spec, self.path("status.json"), f"nodes/{node}.json")
-        if error:
-            stored["error"] = stored["error"] or error
-            self.status(stored=stored)
         self._tell({"stored": stored})
 
     def _tell(self, message: dict[str, Any]) -> None:

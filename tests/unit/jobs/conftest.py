@@ -148,7 +148,7 @@ class LocalNode:
     home: Path
     env: dict[str, str]
     role: str
-    instance_id: str = "i-0"
+    instance_id: str
     host_key: str | None = "ssh-ed25519 AAAA"
     down: bool = False
 
@@ -249,7 +249,8 @@ def make_site(tmp_path: Path, store: FakeStore) -> Iterator[Callable[..., Site]]
             }
             if not torch:
                 env["PYTHONPATH"] = str(FAKE_TORCH)
-            nodes.append(LocalNode(name, f"127.2.0.{index + 1}", home, env, "worker" if index else "head"))
+            role = "worker" if index else "head"
+            nodes.append(LocalNode(name, f"127.2.0.{index + 1}", home, env, role, f"i-{name}"))
         code = tmp_path / "code"
         code.mkdir()
         key = KeyPair(tmp_path / "id", "ssh-ed25519 AAAA")

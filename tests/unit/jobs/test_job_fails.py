@@ -79,7 +79,7 @@ def test_a_rendezvous_that_cannot_run_ends_the_job(site, tmp_path):
 @pytest.mark.parametrize("victim", ["worker-1", "head"])
 def test_a_lost_node_is_named_and_the_others_are_stopped(site, victim, monkeypatch):
     monkeypatch.setattr(
-        fleet, "instances", lambda session, cluster: [{"InstanceId": "i-0", "State": {"Name": "shutting-down"}}]
+        fleet, "instances", lambda session, cluster: [{"InstanceId": f"i-{victim}", "State": {"Name": "shutting-down"}}]
     )
     job = site.submit(SLEEP)
     for name in ("worker-0", "worker-1"):
@@ -93,7 +93,7 @@ def test_a_lost_node_is_named_and_the_others_are_stopped(site, victim, monkeypat
         site.follow(job)
     assert caught.value.code == Exit.NODE_LOST
     assert caught.value.where == victim
-    assert "i-0 is shutting-down" in caught.value.what
+    assert f"i-{victim} is shutting-down" in caught.value.what
     assert site.leftovers() == []
 
 

@@ -24,6 +24,7 @@ def failed(rank, code, at, stopped=""):
         ({"a": failed(0, 1, 4.0), "head": failed(None, 1, 9.0)}, "failed", 1, "head", None),
         ({"a": failed(0, 1, 4.0), "b": {"lost": "gone", "at": 5.0}}, "lost", 1, "b", None),
         ({"a": {"lost": "x", "at": 2.0}, "b": {"lost": "y", "at": 1.0}}, "lost", 1, "b", None),
+        ({"a": OK, "b": {**OK, "stopped": "the head is gone"}}, "cancelled", 143, None, None),
         ({"a": {**failed(0, 143, 4.0), "stopped": "cancelled"}, "b": OK}, "cancelled", 143, None, None),
     ],
 )
