@@ -67,7 +67,7 @@ def test_results_are_saved_beside_the_user(story, shared):
     (job,) = story["after"]["jobs"]
     assert (job["state"], job["exit_code"]) == ("succeeded", 0)
     results = json.loads((shared.work / "dlcluster-outputs" / job["id"] / "results.json").read_text())
-    assert results["accuracy"] >= 0.96
+    assert results["test_accuracy"] >= 0.96
     assert results["ranks"] == 2
 
 
