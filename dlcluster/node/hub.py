@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from selectors import EVENT_READ
 from typing import Any
@@ -68,25 +69,19 @@ class Head(Supervisor):
         self._until_all_ended()
         self._finish()
 
-    def _start_rendezvous(self, descriptor: int) -> subprocess.Popen[bytes] | None:
+    def _start_rendezvous(self, descriptor: int) -> subprocess.Popen[bytes]:
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rendezvous.py")
-        interpreter = launch.python(self.spec, os.environ)
-        address, port = self.spec["nodes"]["head"], str(self.spec["ports"]["rendezvous"])
         with open(self.path("logs", "rendezvous.log"), "ab") as log:
-            try:
-                return subprocess.Popen(
-                    [interpreter, script, address, port, str(descriptor)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=[descriptor],
-                    preexec_fn=die_with_parent(signal.SIGKILL),
-                )
-            except OSError as error:
-                log.write((f"cannot start {interpreter}: {error}\n").encode())
-                return None
-            finally:
-                os.close(descriptor)
+            process = subprocess.Popen(
+                [sys.executable, script, str(descriptor)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[descriptor],
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )
+        os.close(descriptor)
+        return process
 
     def _until_all_ended(self) -> None:
         while len(self.ends.keys() - {"head"}) < len(self.names):
@@ -94,7 +89,7 @@ class Head(Supervisor):
             now = time.monotonic()
             if self.terminated and not self.stopping:
                 self._terminate()
-            if "head" not in self.ends and (self.store_process is None or self.store_process.poll() is not None):
+            if "head" not in self.ends and self.store_process.poll() is not None:
                 self._rendezvous_ended()
             if now > self.join_by:
                 for name in self.names:
@@ -171,7 +166,7 @@ class Head(Supervisor):
             self.stored[name] = {"files": 0, "error": "the node was lost before it had stored its results"}
 
     def _rendezvous_ended(self) -> None:
-        code = self.store_process.returncode if self.store_process else 127
+        code = self.store_process.returncode
         log = files.tail(self.path("logs", "rendezvous.log"))
         failure = {"rank": None, "exit_code": code if code > 0 else 128 - code, "at": time.time(), "log": log}
         self.ends["head"] = {"exit_code": code, "stopped": "", "failure": failure}
