@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
 import subprocess
@@ -51,7 +52,7 @@ def test_values_of_any_bytes_come_back_to_every_client(client):
 def test_a_counter_counts_for_all(client):
     with ThreadPoolExecutor(8) as pool:
         seen = list(pool.map(lambda store: [store.add("n", 1) for _ in range(20)], [client() for _ in range(8)]))
-    assert sorted(sum(seen, [])) == list(range(1, 161))
+    assert sorted(itertools.chain(*seen)) == list(range(1, 161))
     assert client().get("n") == b"160"
     assert client().add("n", -200) == -40
 
