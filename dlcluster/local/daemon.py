@@ -140,7 +140,11 @@ class Cloud:
         while not stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TICK)
-            self._home.beat()
+            try:
+                self._home.beat()
+            except FileNotFoundError:
+                log.warning("%s was removed", self._home.path)
+                return
             if limit and time.monotonic() - self._front.used > limit:
                 if not await asyncio.to_thread(self._in_use):
                     log.info("nothing held and nobody asked for %g s", limit)

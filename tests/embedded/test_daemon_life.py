@@ -77,6 +77,13 @@ def test_it_ends_by_itself_when_it_holds_nothing(home, monkeypatch, tools):
     assert client.last_crash() is None
 
 
+def test_it_ends_when_its_home_is_removed(home, tools):
+    daemon = client.ensure()
+    for path in home.iterdir():
+        path.unlink() if path.is_file() else path.rmdir()
+    tools.wait_until(lambda: not tools.alive(daemon.pid), "the homeless daemon has ended")
+
+
 def test_it_stays_while_it_holds_a_bucket(home, own, monkeypatch, tools):
     monkeypatch.setenv("DLCLUSTER_LOCAL_IDLE_SECONDS", "0.2")
     cloud = own(client.ensure())

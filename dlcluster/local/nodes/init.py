@@ -167,8 +167,7 @@ def become(request: Message, descriptors: list[int]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
     os.chdir(request["cwd"])
-    program, *_ = argv = request["argv"]
-    os.execvpe(program, [request.get("name", program), *argv[1:]], request["env"])
+    os.execvpe(request["argv"][0], request["argv"], request["env"])
 
 
 def run_node(link: socket.socket, zygote: int) -> None:
@@ -234,6 +233,7 @@ def run_zygote(link: socket.socket) -> None:
     serve(link, handle, ended)
     for pid in inits:
         send_signal(pid, signal.SIGTERM)
+        send_signal(pid, signal.SIGCONT)  # somebody may have stopped it
     while True:
         try:
             pid, status = os.waitpid(-1, 0)

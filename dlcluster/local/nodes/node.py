@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -105,7 +106,7 @@ class Node:
         with self.layout.boot_log.open("ab", buffering=0) as output:
             try:
                 status = await self._user_data_status(output.fileno())
-            except OSError as error:
+            except (OSError, EOFError, zlib.error) as error:
                 output.write(f"cloud-init: the user data cannot be run: {error}\n".encode())
             else:
                 if status:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SFTP_VERSION = 3
 SILENCE = 1.0  # seconds without output after which a finished command's channel closes though a child holds its pipes
 SHELL = shutil.which("bash") or "/bin/sh"
+# What the protocol has names for (RFC 4254, 6.10).
+SIGNALS = ("ABRT", "ALRM", "FPE", "HUP", "ILL", "INT", "KILL", "PIPE", "QUIT", "SEGV", "TERM", "USR1", "USR2")
 ACCEPTED_ENV = ("LANG", "LC_")
 
 
@@ -210,8 +212,7 @@ class NodeSession(SSHServerStreamSession):
         if self._closed:
             return
         if os.WIFSIGNALED(status):
-            name = signal.Signals(os.WTERMSIG(status)).name.removeprefix("SIG")
-            self._channel.exit_with_signal(name, os.WCOREDUMP(status))
+            self._channel.exit_with_signal(signal_name(os.WTERMSIG(status)), os.WCOREDUMP(status))
         else:
             self._channel.exit(os.WEXITSTATUS(status))
 
@@ -238,6 +239,12 @@ class NodeSession(SSHServerStreamSession):
         number = getattr(signal, f"SIG{name}", None)
         if number and self._process:
             self._process.send_signal(number)
+
+
+def signal_name(number: int) -> str:
+    """As OpenSSH's server sends it: the protocol knows these signals only."""
+    name = signal.Signals(number).name.removeprefix("SIG") if number in set(signal.Signals) else ""
+    return name if name in SIGNALS else "SIG@openssh.com"
 
 
 def set_size(terminal: int, size: tuple[int, int, int, int]) -> None:

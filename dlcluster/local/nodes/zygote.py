@@ -17,7 +17,6 @@ from typing import Any
 
 from dlcluster.local.nodes.init import HEADER
 
-STOP_SECONDS = 5.0
 SCRIPT = Path(__file__).with_name("init.py")
 
 
@@ -74,11 +73,10 @@ class Init:
         cwd: str,
         stdio: Sequence[int],
         tty: bool = False,
-        name: str | None = None,
     ) -> Process:
         """Start argv with three descriptors as its stdio, which stay the caller's to close.
 
-        tty: stdin becomes its controlling terminal; name: its argv[0]. Raises OSError when it cannot be started.
+        tty: stdin becomes its controlling terminal. Raises OSError when it cannot be started.
         """
         loop = asyncio.get_running_loop()
         identity = next(self._identities)
@@ -86,7 +84,7 @@ class Init:
         status = self._running[identity] = loop.create_future()
         request = {"id": identity, "argv": list(argv), "env": dict(env), "cwd": cwd, "tty": tty}
         try:
-            await self.request(request | ({"name": name} if name else {}), stdio)
+            await self.request(request, stdio)
             pid = await started
         except OSError:
             self._running.pop(identity, None)
@@ -116,10 +114,8 @@ class Init:
         """Kill every process of the node and return when init has ended."""
         with contextlib.suppress(OSError):
             self._link.shutdown(socket.SHUT_WR)
-        if not (await asyncio.wait([self._reader], timeout=STOP_SECONDS))[0]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.booted.result(), signal.SIGKILL)  # it was stopped; the zygote kills its children
-            await self._reader
+            os.kill(self.booted.result(), signal.SIGCONT)  # somebody may have stopped it
+        await self._reader
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
