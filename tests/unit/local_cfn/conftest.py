@@ -130,8 +130,8 @@ class Account:
         answer = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])
         return {row["InstanceId"] for item in answer["AutoScalingGroups"] for row in item["Instances"]}
 
-    def fail(self, code: str, **which: Any) -> None:
-        self.emulator.faults.add(Fault(code, **which))
+    def fail(self, code: str, **which: Any) -> Fault:
+        return self.emulator.faults.add(Fault(code, **which))
 
 
 def until(probe: Any, seconds: float = 30) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 
 @pytest.fixture
@@ -88,6 +90,43 @@ def test_a_fault_in_an_update_rolls_back_to_the_old_template(
     assert account.resources(stack["StackId"]) == ids
     assert account.sweep() == before
     assert account.delete(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+
+
+@pytest.mark.slow
+def test_a_fault_at_every_call_of_an_update_ends_in_the_old_state_or_the_new(
+    account: Any, medium: dict[str, Any]
+) -> None:
+    empty = account.sweep()
+    changed = copy.deepcopy(medium)
+    resources = changed["Resources"]
+    resources["Template"]["Properties"]["LaunchTemplateData"]["InstanceType"] = "c5.large"
+    resources["Placement"]["Properties"]["Strategy"] = "spread"
+    resources["PublicRoute"]["Properties"]["DestinationCidrBlock"] = "10.99.0.0/16"
+    resources["WorkerSecurity"]["Properties"]["GroupDescription"] = "others"
+    resources["Role"]["Properties"]["Policies"][0]["PolicyName"] = "other"
+    resources["Bucket"]["Properties"]["VersioningConfiguration"]["Status"] = "Suspended"
+    resources["Public"]["Properties"]["MapPublicIpOnLaunch"] = False
+    resources["Extra"] = {"Type": "AWS::S3::Bucket", "DependsOn": ["Template", "Role"]}
+    del resources["Key"], resources["Template"]["Properties"]["LaunchTemplateData"]["KeyName"]
+    nth, struck = 0, True
+    while struck:
+        nth += 1
+        stack = account.create("nth", medium)
+        before, ids = account.sweep(), account.resources(stack["StackId"])
+        fault = account.fail("InternalError", origin="cloudformation", nth=nth, status=500)
+        try:
+            status = account.update("nth", changed)["StackStatus"]
+        except ClientError:
+            status = "refused"
+        struck = fault.seen >= nth
+        account.emulator.faults.clear()
+        if status in ("UPDATE_ROLLBACK_COMPLETE", "refused"):
+            assert (account.sweep(), account.resources(stack["StackId"])) == (before, ids), nth
+        else:
+            assert status == "UPDATE_COMPLETE", (nth, account.reasons(stack["StackId"]))
+        assert account.delete(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE", nth
+        assert account.sweep() == empty, nth
+    assert nth > 15
 
 
 def test_a_failed_rollback_of_an_update_can_be_continued(account: Any, network: dict[str, Any]) -> None:

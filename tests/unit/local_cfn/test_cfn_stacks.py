@@ -270,3 +270,11 @@ def test_volumes_policies_and_generated_keys_live_and_die_with_their_stack(accou
     assert volume["Size"] == 30
     assert account.delete(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
     assert account.sweep() == before
+
+
+def test_calls_to_buckets_are_logged_by_name_after_any_client_was_made(account: Any) -> None:
+    account.emulator.calls.clear()
+    stack = account.create("named", {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}})
+    account.delete(stack["StackId"])
+    actions = [record.action for record in account.emulator.calls if record.service == "s3"]
+    assert actions == ["CreateBucket", "DeleteBucket"]

@@ -13,13 +13,14 @@ from dlcluster.local.aws.cloudformation.api_changes import ChangeSets
 from dlcluster.local.aws.cloudformation.api_reads import Reads
 from dlcluster.local.aws.cloudformation.changes import compute
 from dlcluster.local.aws.cloudformation.delete import Delete
-from dlcluster.local.aws.cloudformation.deploy import Create, ResumeRollback, Update
+from dlcluster.local.aws.cloudformation.deploy import Create
 from dlcluster.local.aws.cloudformation.intrinsics import error
 from dlcluster.local.aws.cloudformation.model import Options, Signal, Stack, Target, now
 from dlcluster.local.aws.cloudformation.operation import Operation, explain
 from dlcluster.local.aws.cloudformation.registry import missing
 from dlcluster.local.aws.cloudformation.signals import report
 from dlcluster.local.aws.cloudformation.types.base import Failed
+from dlcluster.local.aws.cloudformation.update import ResumeRollback, Update
 from dlcluster.local.aws.query import AwsError, Context, Response
 from dlcluster.local.aws.routing import WAIT_CONDITION_PATH
 
@@ -118,12 +119,13 @@ class CloudFormation(ChangeSets, Reads):
         unknown = sorted(retain - stack.resources.keys())
         if unknown:
             raise error(f"The specified resources to retain do not exist: [{', '.join(unknown)}]")
-        previous = stack.operation if stack.status.endswith(BUSY) else None
-        if previous is not None:
-            previous.superseded = True
-            previous.stopped.set()
-        stack.options = Options(token=params.get("ClientRequestToken", ""))
-        stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
+        with stack.lock:
+            previous = stack.operation if stack.status.endswith(BUSY) else None
+            if previous is not None:
+                previous.superseded = True
+                previous.stopped.set()
+            stack.options = Options(token=params.get("ClientRequestToken", ""))
+            stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
         operation = Delete(self.registry, stack, retain, previous)
         operation.start()
         return operation

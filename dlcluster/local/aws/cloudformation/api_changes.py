@@ -11,11 +11,12 @@ from typing import Any
 from dlcluster.local.aws.cloudformation import request
 from dlcluster.local.aws.cloudformation.api_reads import Reads
 from dlcluster.local.aws.cloudformation.changes import ChangeList, compute
-from dlcluster.local.aws.cloudformation.deploy import Create, Update
+from dlcluster.local.aws.cloudformation.deploy import Create
 from dlcluster.local.aws.cloudformation.intrinsics import error
 from dlcluster.local.aws.cloudformation.model import Options, Stack, Target, now
 from dlcluster.local.aws.cloudformation.operation import Operation, explain
 from dlcluster.local.aws.cloudformation.registry import missing
+from dlcluster.local.aws.cloudformation.update import Update
 from dlcluster.local.aws.query import AwsError, Context, page
 from dlcluster.local.aws.wire import constraint
 

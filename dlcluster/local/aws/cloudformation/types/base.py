@@ -94,8 +94,9 @@ class Step:
     def made(self, physical_id: str, **memo: Any) -> None:
         """Say, right after the first call, what exists now: from here on the resource can be deleted."""
         self.memo.update(memo)
-        self.resource.physical_id = physical_id
-        self._announce()
+        first, self.resource.physical_id = not self.physical_id, physical_id
+        if first:
+            self._announce()
 
     def unique_name(self, limit: int = 255, *, lower: bool = False) -> str:
         """`stack-logical-RANDOM`, so that a replacement never collides with what it replaces."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, missing_is_fine, names
 from dlcluster.local.aws.cloudformation.types.ec2_tags import retag, tagged
 
@@ -65,8 +67,12 @@ class SecurityGroup(Kind):
         if gone:
             with missing_is_fine():
                 x.call("ec2", f"revoke_security_group_{side}", GroupId=x.physical_id, IpPermissions=gone)
-        if fresh:
-            x.call("ec2", f"authorize_security_group_{side}", GroupId=x.physical_id, IpPermissions=fresh)
+        for rule in fresh:
+            try:
+                x.call("ec2", f"authorize_security_group_{side}", GroupId=x.physical_id, IpPermissions=[rule])
+            except ClientError as error:  # a rollback meets what a failed update had not removed
+                if not x.old or error.response["Error"]["Code"] != "InvalidPermission.Duplicate":
+                    raise
 
     def update(self, x: Step) -> None:
         for side, name in (("ingress", "SecurityGroupIngress"), ("egress", "SecurityGroupEgress")):
