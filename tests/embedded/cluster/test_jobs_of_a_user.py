@@ -35,29 +35,41 @@ for i in range(600):
 """
 
 
-def test_rank_0_streams_to_stdout_with_the_scripts_own_arguments(cluster):
+@pytest.fixture(scope="module")
+def ranked(cluster):
+    """One small job for several looks: it was started twice, and then with --json."""
     cluster.write("ranks.py", RANKS)
-    done = cluster.run("train", "-e", "COLOR=blue", "ranks.py", "--epochs", "3", "-f", "x")
-    assert "rank 0 of 2 got ['--epochs', '3', '-f', 'x'] blue" in done.stdout
-    assert "rank 1 of" not in done.stdout
+    first = cluster.run("train", "-e", "COLOR=blue", "ranks.py", "--epochs", "3", "-f", "x")
+    second = cluster.run("train", "--json", "ranks.py")
+    return first, second
 
 
-def test_an_unchanged_bundle_is_not_uploaded_again(cluster):
+def test_rank_0_streams_to_stdout_with_the_scripts_own_arguments(ranked):
+    assert "rank 0 of 2 got ['--epochs', '3', '-f', 'x'] blue" in ranked[0].stdout
+    assert "rank 1 of" not in ranked[0].stdout
+
+
+def test_an_unchanged_bundle_is_not_uploaded_again(cluster, ranked):
+    assert "uploading the code" in ranked[0].stderr
     cluster.write("ranks.py", RANKS)
-    cluster.run("train", "ranks.py")
-    again = cluster.run("train", "ranks.py")
+    again = cluster.run("train", "-d", "ranks.py")
     assert "code unchanged" in again.stderr
     assert "uploading" not in again.stderr
-    cluster.write("ranks.py", RANKS + "\n# changed\n")
-    assert "uploading" in cluster.run("train", "ranks.py").stderr
+    cluster.run("cancel")
 
 
-def test_the_output_of_every_rank_can_be_read_afterwards(cluster):
-    cluster.write("ranks.py", RANKS)
-    cluster.run("train", "ranks.py")
-    assert "rank 1 of 2" in cluster.run("logs", "--rank", "1").stdout
-    assert "rank 0 of 2" in cluster.run("logs").stdout
-    missing = cluster.run("logs", "--rank", "7", code=66)
+def test_with_json_stdout_is_one_document(cluster, ranked):
+    done = json.loads(ranked[1].stdout)
+    assert (done["state"], done["exit_code"], done["failure"]) == ("succeeded", 0, None)
+    none = json.loads(cluster.run("train", "--json", "nowhere.py", code=66).stdout)
+    assert none["error"]["exit_code"] == 66
+
+
+def test_the_output_of_every_rank_can_be_read_afterwards(cluster, ranked):
+    job = json.loads(ranked[1].stdout)["job"]
+    assert "rank 1 of 2" in cluster.run("logs", "--rank", "1", job).stdout
+    assert "rank 0 of 2" in cluster.run("logs", job).stdout
+    missing = cluster.run("logs", "--rank", "7", job, code=66)
     assert "no output of rank 7" in missing.stderr
 
 
@@ -74,17 +86,6 @@ def test_a_failing_ranks_traceback_comes_last_with_its_node_and_the_jobs_exit_co
     assert re.search(r"rank 1 on worker-\d failed \(exit code 3\)", last)
     assert cluster.processes("fails.py") == []
     assert cluster.json("status")["jobs"][0]["state"] == "failed"
-
-
-def test_with_json_stdout_is_one_document_and_errors_keep_their_code(cluster):
-    cluster.write("ranks.py", RANKS)
-    good = json.loads(cluster.run("train", "--json", "ranks.py").stdout)
-    assert (good["state"], good["exit_code"], good["failure"]) == ("succeeded", 0, None)
-    cluster.write("fails.py", FAILS)
-    bad = json.loads(cluster.run("train", "--json", "fails.py", code=3).stdout)
-    assert (bad["state"], bad["failure"]["rank"]) == ("failed", 1)
-    none = json.loads(cluster.run("train", "--json", "nowhere.py", code=66).stdout)
-    assert none["error"]["exit_code"] == 66
 
 
 @pytest.fixture

@@ -8,11 +8,9 @@ pytestmark = pytest.mark.xdist_group("up-interrupted")
 
 # A line of `up`'s progress, and the exit code of `down` when nothing had been created by then.
 POINTS = {
-    "before-the-plan": "starting the embedded cloud",
     "while-planning": "planning",
     "plan-shown": "resources to create",
     "first-resources": "✓ Vpc",
-    "before-the-role": "✓ Bucket ",
     "group-under-way": "✓ HeadLaunchTemplate",
     "stack-complete": "waiting for 3 nodes",
     "while-verifying": "verifying the nodes",
@@ -41,7 +39,7 @@ def leftovers(world, name):
     return sweep.find(Session("local", "us-east-1", endpoint=daemon["endpoint"]), name) if daemon["running"] else []
 
 
-@pytest.mark.parametrize("point", ["while-planning", "first-resources", "group-under-way", "while-verifying"])
+@pytest.mark.parametrize("point", ["while-planning", "group-under-way", "while-verifying"])
 def test_the_next_up_converges(shared, point):
     kill_up_at(shared, f"up-{point}", POINTS[point])
     done = shared.run("up", "-n", f"up-{point}")
