@@ -25,7 +25,7 @@ def main() -> None:
     rows = help_time()
     with sandbox() as env:
         rows += up_and_down(env, workers=2, runs=5, up_limit=5, down_limit=2)
-        rows += up_and_down(env, workers=64, runs=3, up_limit=15, down_limit=None)
+        rows += up_and_down(env, workers=64, runs=2, up_limit=15, down_limit=None)
         rows += train(env, runs=5)
     publish(
         "control_plane",
@@ -86,19 +86,19 @@ def daemon_rss(env: dict[str, str]) -> float:
 
 
 def train(env: dict[str, str], *, runs: int) -> list[Row]:
-    seconds([DLCLUSTER, "up", "-n", "bench"], env=env)
+    seconds([DLCLUSTER, "up", "-n", "bench-train"], env=env)
     try:
         answer = subprocess.run(
-            [DLCLUSTER, "status", "-n", "bench", "--json"], env=env, capture_output=True, text=True, check=True
+            [DLCLUSTER, "status", "-n", "bench-train", "--json"], env=env, capture_output=True, text=True, check=True
         )
         nodes = json.loads(answer.stdout)["nodes"]
         addresses = [node["private_ip"] for node in nodes if node["role"] == "worker"]
         ours, plain = [], []
         for _ in range(runs):
             plain.append(torchrun(addresses))
-            ours.append(seconds([DLCLUSTER, "train", "-n", "bench", str(HELLO)], env=env))
+            ours.append(seconds([DLCLUSTER, "train", "-n", "bench-train", str(HELLO)], env=env))
     finally:
-        seconds([DLCLUSTER, "down", "-n", "bench"], env=env)
+        seconds([DLCLUSTER, "down", "-n", "bench-train"], env=env)
     added = [a - b for a, b in zip(ours, plain, strict=True)]
     return [
         row("plain torchrun, 2 nodes, one all-reduce", plain),
@@ -128,7 +128,7 @@ def torchrun(addresses: list[str]) -> float:
         )
         for address in addresses
     ]
-    errors = [process.communicate()[1] for process in processes]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
     took = time.perf_counter() - started
     if any(process.returncode for process in processes):
         raise RuntimeError(b"\n".join(errors).decode())
