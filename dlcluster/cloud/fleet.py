@@ -13,6 +13,7 @@ CLUSTER_TAG = "dlcluster:cluster"
 ROLE_TAG = "dlcluster:role"
 HOST_KEY_TAG = "dlcluster:host-key"
 STATE_TAG = "dlcluster:state"
+STACK_TAG = "aws:cloudformation:stack-id"
 GONE = {"shutting-down", "terminated"}
 
 
@@ -33,6 +34,7 @@ class Node:
     state: str
     reason: str
     launch_time: datetime
+    stack_id: str = ""
 
     @property
     def address(self) -> str:
@@ -88,4 +90,5 @@ def _node(name: str, row: dict[str, Any]) -> Node:
         state=state,
         reason=reason,
         launch_time=row["LaunchTime"],
+        stack_id=tags.get(STACK_TAG, ""),
     )

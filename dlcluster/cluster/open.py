@@ -53,6 +53,23 @@ def find_stack(config: ClusterConfig) -> tuple[Session, Stack] | Gone:
 
 def open_cluster(config: ClusterConfig) -> Cluster:
     """The running cluster, ready for SSH and jobs. UserError NOT_FOUND when there is none or it is not usable yet."""
+    return _reopen(config) or _open(config)
+
+
+def _reopen(config: ClusterConfig) -> Cluster | None:
+    """The cluster as this machine knows it: one call instead of two, when the nodes are still those of that stack."""
+    record = Record(config.name)
+    known_as = record.read()
+    live = session(config) if "bucket" in known_as and not record.removed else None
+    if live is None:
+        return None
+    nodes, key = fleet.nodes(live, config.name), load_key(record.directory)
+    if key is None or not nodes or nodes[0].name != "head" or nodes[0].stack_id != known_as["stack"]:
+        return None
+    return Cluster(config.name, live, Store(live, str(known_as["bucket"])), nodes, key)
+
+
+def _open(config: ClusterConfig) -> Cluster:
     found = find_stack(config)
     if isinstance(found, Gone):
         raise not_found(config, found)
@@ -64,13 +81,15 @@ def open_cluster(config: ClusterConfig) -> Cluster:
             hint="bring it up (again) with: dlcluster up",
             code=Exit.NOT_FOUND,
         )
-    return Cluster(
+    cluster = Cluster(
         name=config.name,
         session=live,
         store=Store(live, stack.outputs["BucketName"]),
         nodes=fleet.nodes(live, config.name),
         key=cluster_key(config, stack),
     )
+    Record(config.name).add(stack=stack.id, bucket=cluster.store.bucket)
+    return cluster
 
 
 def cluster_key(config: ClusterConfig, stack: Stack) -> KeyPair:

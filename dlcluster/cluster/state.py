@@ -61,6 +61,10 @@ class Record:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._write({"config": config.model_dump(mode="json"), "created": _now()})
 
+    def add(self, **fields: str) -> None:
+        """Remember facts about the cluster that is up now: stack (its id), bucket (its name)."""
+        self._write({**self.read(), **fields})
+
     def bury(self) -> None:
         """Forget keys and files; keep one line that says when the cluster was removed."""
         if not self.directory.exists():
