@@ -23,6 +23,7 @@ format: venv
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 test: lint
+	bash scripts/test_deps.sh
 	$(PYTEST) -m "not slow" -n 2 --dist loadgroup
 
 test-slow: venv

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -150,6 +151,7 @@ def test_exec_runs_on_all_nodes_and_ends_with_the_worst_code(cluster):
     assert "there is no node worker-9" in wrong.stderr
 
 
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="needs the OpenSSH client")
 def test_openssh_reaches_a_worker_through_the_head_with_checked_keys(cluster):
     shim = cluster.root / "bin"
     shim.mkdir(exist_ok=True)
