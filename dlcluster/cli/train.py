@@ -159,9 +159,9 @@ def _report(job: Job, outcome: Outcome, saved: list[Path], output: Path, json_: 
         size = sum(path.stat().st_size for path in saved) / 1e6
         render.err.print(f"results saved: {output / job.id} ({len(saved)} files, {size:.1f} MB)")
     if outcome.failure:
-        print(file=sys.stderr)
-        for line in outcome.failure.log:
-            print(line, file=sys.stderr)
+        # What rank 0 said is on this screen already, unless stdout went elsewhere.
+        if outcome.failure.rank != 0 or not (sys.stdout.isatty() and sys.stderr.isatty()):
+            print("", *outcome.failure.log, sep="\n", file=sys.stderr)
         render.err.print(f"[red]{job.id}: {outcome.failure}[/]")
     elif outcome.state == "succeeded":
         render.err.print(f"[green]{job.id} succeeded[/]")

@@ -8,13 +8,12 @@ from dlcluster.config.model import Bucket
 
 
 def add_bucket(template: Template, config: Bucket) -> None:
-    """The bucket and its policy. `keep` leaves it behind when the stack is deleted."""
-    retention = "Retain" if config.keep else "Delete"
+    """The bucket and its policy. `keep` leaves it behind when the stack is deleted, but not when it never came up."""
     template.add_resource(
         s3.Bucket(
             "Bucket",
-            DeletionPolicy=retention,
-            UpdateReplacePolicy=retention,
+            DeletionPolicy="RetainExceptOnCreate" if config.keep else "Delete",
+            UpdateReplacePolicy="Retain" if config.keep else "Delete",
             PublicAccessBlockConfiguration=s3.PublicAccessBlockConfiguration(
                 BlockPublicAcls=True,
                 BlockPublicPolicy=True,

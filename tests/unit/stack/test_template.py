@@ -193,11 +193,13 @@ def test_every_efa_type_uses_all_its_efa_interfaces():
             assert name in same_layout(kind)
 
 
-@pytest.mark.parametrize(("keep", "policy"), [("false", "Delete"), ("true", "Retain")])
-def test_the_bucket_is_private_encrypted_and_kept_when_asked(keep, policy):
+@pytest.mark.parametrize(
+    ("keep", "deleted", "replaced"), [("false", "Delete", "Delete"), ("true", "RetainExceptOnCreate", "Retain")]
+)
+def test_the_bucket_is_private_encrypted_and_kept_when_asked(keep, deleted, replaced):
     template = _template(f"bucket: {{keep: {keep}, expire_days: 7}}")
     bucket = template["Resources"]["Bucket"]
-    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == (policy, policy)
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == (deleted, replaced)
     assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
     assert "BucketName" not in bucket["Properties"]
     rules = {rule["Id"]: rule for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]}

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dlcluster.cli import down as cli
+from dlcluster.cluster.down import Report
+from dlcluster.errors import Exit
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+
+def answer(monkeypatch, report):
+    monkeypatch.setattr(cli, "down", lambda config, reporter, *, outputs: report)
+
+
+def test_what_is_left_is_listed_and_ends_with_74(monkeypatch, capsys):
+    answer(monkeypatch, Report("x", removed=["AWS::EC2::VPC Vpc"], left=["volume vol-1", "instance i-2"]))
+    assert cli.run_down(None, "x", None, yes=True, json_=False) == Exit.LEFTOVER == 74
+    said = capsys.readouterr().err
+    assert "still there: volume vol-1" in said
+    assert "still there: instance i-2" in said
+    assert "2 left" in said
+
+
+def test_with_json_what_is_left_is_in_the_document(monkeypatch, capsys):
+    answer(monkeypatch, Report("x", left=["volume vol-1"]))
+    assert cli.run_down(None, "x", None, yes=True, json_=True) == 74
+    assert json.loads(capsys.readouterr().out)["left"] == ["volume vol-1"]
+
+
+def test_a_kept_bucket_is_named(monkeypatch, capsys):
+    answer(monkeypatch, Report("x", removed=["AWS::EC2::VPC Vpc"], kept=["bucket b"]))
+    assert cli.run_down(None, "x", None, yes=True, json_=False) == 0
+    assert "kept bucket b" in capsys.readouterr().err
