@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import requests
 
+from dlcluster.cloud.session import Session
 from dlcluster.cloud.store import Store
 from dlcluster.errors import Exit, UserError
 
@@ -40,6 +41,14 @@ def test_a_presigned_address_reads_the_object(store):
     store.put("bundles/x", b"content")
     answer = requests.get(store.url("bundles/x"), timeout=5)
     assert answer.content == b"content"
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_on_aws_an_address_is_signed_for_the_regions_own_host_with_version_4(region, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    link = Store(Session("aws", region), "dlcluster-x").url("bundles/x")
+    assert link.startswith(f"https://dlcluster-x.s3.{region}.amazonaws.com/bundles/x?X-Amz-Algorithm=AWS4-HMAC-SHA256")
 
 
 def test_a_missing_bucket_is_a_clear_error(session):
