@@ -58,7 +58,7 @@ class Session:
         if service == "s3":
             # Addresses are signed for the region's own host and with version 4: left alone, the SDK signs for the
             # global host with version 2, which buckets made since 2020 refuse.
-            virtual = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+            virtual: Any = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
             config = config.merge(Config(signature_version="s3v4", s3=virtual))
         options: dict[str, Any] = {"config": config}
         if self.cloud == "local":
