@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -42,6 +44,15 @@ class AutoScaling(QueryService):
 
     def close(self) -> None:
         self._scaler.close()
+
+    @contextmanager
+    def quiet(self, *, strict: bool = True) -> Iterator[None]:
+        with self._scaler.still, self._lock:
+            yield
+
+    def restored(self) -> None:
+        for group in self._groups.values():
+            group.retry_at = 0.0  # a clock of the process before
 
     # -- groups -----------------------------------------------------------------------------------
 

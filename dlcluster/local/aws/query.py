@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from dlcluster.local.aws.wire import (
     AwsError,
     error_body,
     parse_form,
+    parse_json,
     service_model,
     success_json,
     success_xml,
@@ -84,6 +85,14 @@ class QueryService:
     def close(self) -> None:
         """Stop what the service runs on its own."""
 
+    @contextmanager
+    def quiet(self, *, strict: bool = True) -> Iterator[None]:
+        """Hold still while a snapshot is taken. strict: raise `snapshot.Busy` when an operation is under way."""
+        yield
+
+    def restored(self) -> None:
+        """The attributes were just filled from a snapshot: repair what a restart breaks."""
+
     def wake(self, call: Call | None = None) -> None:
         """Something changed in the account: by a call, or (None) in the state of an instance."""
 
@@ -99,8 +108,8 @@ class QueryService:
             raise AwsError("InvalidAction", f"{problem}: {action} of {context.service}")
         operation = self.model.operation_model(action)
         if self.protocol == "json":
-            result = handler(json.loads(body or b"{}"), context) or {}
-            return Response(200, success_json(result), JSON_TYPE)
+            result = handler(parse_json(operation, body), context) or {}
+            return Response(200, success_json(operation, result), JSON_TYPE)
         result = handler(parse_form(operation, form), context) or {}
         return Response(200, success_xml(operation, result, context.request_id))
 

@@ -27,6 +27,7 @@ class Scaler:
         self._emulator = emulator
         self._groups = groups
         self._lock = lock
+        self.still = threading.Lock()  # held during a step: nothing is half launched while a snapshot is taken
         self._event = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -60,7 +61,8 @@ class Scaler:
     def _look(self, group: Group) -> float:
         """One step for a group; returns the seconds until it wants the next one."""
         try:
-            return self._step(group)
+            with self.still:
+                return self._step(group)
         except (ClientError, BotoCoreError) as error:
             log.debug("group %s: %s", group.name, error)
             return _BACKOFF[0]

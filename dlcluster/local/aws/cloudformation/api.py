@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from dlcluster.local.aws.cloudformation.types.base import Failed
 from dlcluster.local.aws.cloudformation.update import ResumeRollback, Update
 from dlcluster.local.aws.query import AwsError, Context, Response
 from dlcluster.local.aws.routing import WAIT_CONDITION_PATH
+from dlcluster.local.aws.snapshot import Busy
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
@@ -39,6 +41,20 @@ class CloudFormation(ChangeSets, Reads):
 
     def close(self) -> None:
         self.registry.closed.set()
+
+    @contextmanager
+    def quiet(self, *, strict: bool = True) -> Iterator[None]:
+        with self.registry.changing:
+            busy = [stack.name for stack in self.registry.running()]
+            if strict and busy:
+                raise Busy(f"operations run on the stacks {', '.join(busy)}")
+            yield
+
+    def restored(self) -> None:
+        """An operation ends with its process: the stack says so, and can be deleted or updated again."""
+        for stack in self.registry.alive():
+            if stack.status.endswith(BUSY) and stack.status != "REVIEW_IN_PROGRESS":
+                stack.interrupt("The embedded cloud was stopped during this operation")
 
     def create_stack(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Begin a stack; the answer is held for a moment, so that a waiter's first look finds it done."""

@@ -21,6 +21,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def failed(status: str) -> str:
+    """The status of a stack whose operation broke off in this one."""
+    return f"{status.removesuffix('_IN_PROGRESS').removesuffix('_CLEANUP').removesuffix('_COMPLETE')}_FAILED"
+
+
 @dataclass
 class Resource:
     """One physical resource. `physical_id` is empty until its first call answered.
@@ -124,6 +129,13 @@ class Stack:
             self._record(
                 resource.logical_id, resource.physical_id, resource.type, status, reason, properties=properties
             )
+
+    def interrupt(self, reason: str) -> None:
+        """What was in progress has failed, the stack and its resources alike."""
+        for resource in self.resources.values():
+            if resource.status.endswith("_IN_PROGRESS"):
+                self.set_resource(resource, resource.status.replace("_IN_PROGRESS", "_FAILED"), reason)
+        self.set_status(failed(self.status), reason)
 
     def _record(
         self, logical_id: str, physical_id: str, kind: str, status: str, reason: str, *, properties: str = ""

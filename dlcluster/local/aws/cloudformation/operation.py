@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dlcluster.local.aws.cloudformation.executor import run_graph
 from dlcluster.local.aws.cloudformation.intrinsics import error
-from dlcluster.local.aws.cloudformation.model import Resource, Signal, Stack
+from dlcluster.local.aws.cloudformation.model import Resource, Signal, Stack, failed
 from dlcluster.local.aws.cloudformation.plan import Identity
 from dlcluster.local.aws.cloudformation.types import KINDS
 from dlcluster.local.aws.cloudformation.types.base import Failed, Step
@@ -88,8 +88,7 @@ class Operation:
             self.run()
         except Exception as problem:
             log.exception("stack %s", self.stack.name)
-            status = self.stack.status.removesuffix("_IN_PROGRESS").removesuffix("_CLEANUP").removesuffix("_COMPLETE")
-            self.stack.set_status(f"{status}_FAILED", explain(problem))
+            self.stack.set_status(failed(self.stack.status), explain(problem))
         finally:
             self.done.set()
 

@@ -45,6 +45,10 @@ class Registry:
         with self._lock:
             return [stack for stack in self._stacks.values() if not stack.gone]
 
+    def running(self) -> list[Stack]:
+        """Stacks with an operation under way."""
+        return [stack for stack in self.alive() if stack.operation and not stack.operation.done.is_set()]
+
     def find(
         self, region: str, name: str, otherwise: Callable[[str], AwsError] = missing, *, deleted: bool = True
     ) -> Stack:
