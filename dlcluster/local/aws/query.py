@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from botocore import xform_name
-
 from dlcluster.local.aws.routing import Call
+
 from dlcluster.local.aws.wire import (
     JSON_TYPE,
     AwsError,
     error_body,
     parse_form,
+    parse_json,
     service_model,
     success_json,
     success_xml,
@@ -108,8 +108,8 @@ class QueryService:
             raise AwsError("InvalidAction", f"{problem}: {action} of {context.service}")
         operation = self.model.operation_model(action)
         if self.protocol == "json":
-            result = handler(json.loads(body or b"{}"), context) or {}
-            return Response(200, success_json(result), JSON_TYPE)
+            result = handler(parse_json(operation, body), context) or {}
+            return Response(200, success_json(operation, result), JSON_TYPE)
         result = handler(parse_form(operation, form), context) or {}
         return Response(200, success_xml(operation, result, context.request_id))
 

@@ -6,20 +6,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dlcluster.local.aws.autoscaling import AutoScaling
+from dlcluster.local.aws.budgets import Budgets
 from dlcluster.local.aws.cloudformation import CloudFormation
+from dlcluster.local.aws.fsx import FileSystems
 from dlcluster.local.aws.images import ImageParameters
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.launch import Instances
 from dlcluster.local.aws.placement import PlacementGroups
+from dlcluster.local.aws.reservations import CapacityReservations
+from dlcluster.local.aws.scaling_policies import ScalingPolicies
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
+
     from dlcluster.local.aws.query import QueryService
 
 # Several classes may share a service (by botocore's name): the first that implements an operation answers it.
 SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
-    "autoscaling": [AutoScaling],
+    "autoscaling": [ScalingPolicies, AutoScaling],
+    "budgets": [Budgets],
     "cloudformation": [CloudFormation],
-    "ec2": [Instances, PlacementGroups, Deletions],
+    "ec2": [Instances, PlacementGroups, CapacityReservations, Deletions],
+    "fsx": [FileSystems],
     "ssm": [ImageParameters],
 }

@@ -19,6 +19,7 @@ import botocore.loaders
 import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.utils import parse_timestamp
+from botocore.validate import ParamValidator
 
 JSON_TYPE = "application/x-amz-json-1.1"
 _ILLEGAL_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -82,6 +83,44 @@ def parse_form(operation: OperationModel, form: Mapping[str, str]) -> dict[str, 
     ec2 = operation.service_model.metadata["protocol"] == "ec2"
     params = _parse(shape, _tree(form), ec2, path="")
     return params if isinstance(params, dict) else {}
+
+
+def parse_json(operation: OperationModel, body: bytes) -> dict[str, Any]:
+    """Parameters of a call from its JSON body, times as datetimes.
+
+    Raises AwsError(SerializationException) for what is no JSON object, AwsError(ValidationException) for what
+    breaks the input shape.
+    """
+    try:
+        params = json.loads(body or b"{}")
+    except ValueError:
+        params = None
+    if not isinstance(params, dict):
+        raise AwsError("SerializationException", "The body is not a JSON object")
+    shape = operation.input_shape
+    if shape is None:
+        return {}
+    report = ParamValidator().validate(params, shape)
+    if report.has_errors():
+        raise AwsError("ValidationException", report.generate_report())
+    typed: dict[str, Any] = _typed(shape, params, "")
+    return typed
+
+
+def _typed(shape: Shape | None, value: Any, path: str) -> Any:
+    if isinstance(shape, StructureShape):
+        return {name: _typed(shape.members.get(name), item, _lower(name)) for name, item in value.items()}
+    if isinstance(shape, ListShape):
+        return [_typed(shape.member, item, path) for item in value]
+    if isinstance(shape, MapShape):
+        return {key: _typed(shape.value, item, path) for key, item in value.items()}
+    if shape is not None and shape.type_name == "timestamp":
+        return parse_timestamp(value)
+    enum = getattr(shape, "enum", None)
+    if enum and value not in enum:
+        message = f"Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy enum value set: "
+        raise AwsError("ValidationException", f"1 validation error detected: {message}[{', '.join(enum)}]")
+    return value
 
 
 def _tree(form: Mapping[str, str]) -> dict[str, Any]:
@@ -195,9 +234,31 @@ def success_xml(operation: OperationModel, result: Mapping[str, Any], request_id
     return _document(f'<{operation.name}Response xmlns="{namespace}">{body}</{operation.name}Response>')
 
 
-def success_json(result: Mapping[str, Any]) -> bytes:
-    """The answer to a call of the JSON protocol: times are seconds since 1970."""
-    return json.dumps(result, default=lambda moment: moment.timestamp()).encode()
+def success_json(operation: OperationModel, result: Mapping[str, Any]) -> bytes:
+    """The answer to a call of the JSON protocol; raises ValueError or TypeError when `result` does not fit."""
+    shape = operation.output_shape
+    if shape is None and result:
+        raise ValueError(f"{operation.name} answers nothing, not {sorted(result)}")
+    return json.dumps(_json(shape, result) if shape is not None else {}).encode()
+
+
+def _json(shape: Shape, value: Any) -> Any:
+    """A result as JSON: times are seconds since 1970, members without a value are left out."""
+    if isinstance(shape, StructureShape):
+        unknown = set(value) - set(shape.members)
+        if unknown:
+            raise ValueError(f"{shape.name} has no member {sorted(unknown)}")
+        return {name: _json(shape.members[name], item) for name, item in value.items() if item is not None}
+    if isinstance(shape, ListShape):
+        return [_json(shape.member, item) for item in value]
+    if isinstance(shape, MapShape):
+        return {key: _json(shape.value, item) for key, item in value.items()}
+    if shape.type_name in ("integer", "long", "float", "double") and isinstance(value, int | float):
+        return value
+    if shape.type_name == "timestamp":
+        return (value if isinstance(value, datetime) else parse_timestamp(value)).timestamp()
+    text = _scalar(shape, value)
+    return text == "true" if shape.type_name == "boolean" else text
 
 
 def error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, bytes]:
