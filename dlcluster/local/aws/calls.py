@@ -1,19 +1,25 @@
-"""The log of calls, and the faults that a test or a rehearsal asks for."""
+"""The log of calls."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from typing import Any
 
-from dlcluster.local.aws.routing import Call
-from dlcluster.local.aws.wire import AwsError
+from dlcluster.local.aws.faults import Fault, Faults
+
+__all__ = ["CallLog", "Fault", "Faults", "Record"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One answered call; `error` is the AWS code of a refusal."""
+    """One answered call; `error` is the AWS code of a refusal, `AnswerLost` where a fault kept the answer.
+
+    instance: whose role credentials were used. faults: ids of the faults that struck it.
+    """
 
     time: float
     service: str
@@ -24,6 +30,23 @@ class Record:
     status: int
     error: str | None
     milliseconds: float
+    instance: str | None = None
+    faults: tuple[str, ...] = ()
+
+    def passes(self, wanted: dict[str, str]) -> bool:
+        """Whether it is one of those asked for: by service, action, origin (wildcards allowed), failed."""
+        if wanted.get("failed") and self.error is None:
+            return False
+        origins = (self.origin, self.instance or "")
+        return (
+            fnmatchcase(self.service, wanted.get("service") or "*")
+            and fnmatchcase(self.action, wanted.get("action") or "*")
+            and any(fnmatchcase(origin, wanted.get("origin") or "*") for origin in origins)
+        )
+
+    def row(self) -> dict[str, Any]:
+        """All of it, fit for JSON."""
+        return asdict(self)
 
 
 class CallLog:
@@ -31,67 +54,27 @@ class CallLog:
 
     def __init__(self, size: int = 10_000) -> None:
         self._records: deque[Record] = deque(maxlen=size)
+        self._count = 0
+        self._lock = threading.Lock()
 
     def add(self, record: Record) -> None:
-        self._records.append(record)
+        with self._lock:
+            self._records.append(record)
+            self._count += 1
+
+    def since(self, number: int) -> tuple[list[Record], int]:
+        """The calls after the first `number` ones that are still held, and how many there were in all."""
+        with self._lock:
+            fresh = max(0, self._count - number)
+            records = list(self._records)
+            return records[len(records) - min(fresh, len(records)) :], self._count
 
     def __iter__(self) -> Iterator[Record]:
-        return iter(list(self._records))
+        return iter(self.since(0)[0])
 
     def __len__(self) -> int:
         return len(self._records)
 
     def clear(self) -> None:
-        self._records.clear()
-
-
-@dataclass
-class Fault:
-    """Which calls fail, and how.
-
-    `service`, `action` and `origin` (`user`, `node`, `cloudformation`, `autoscaling`) select calls, `*` means
-    any; of those, the calls number `nth` to `nth + times - 1` fail (`times=None`: all from the nth on).
-    """
-
-    code: str
-    message: str = "Injected fault."
-    status: int = 400
-    service: str = "*"
-    action: str = "*"
-    origin: str = "*"
-    nth: int = 1
-    times: int | None = 1
-    seen: int = 0
-
-    def selects(self, call: Call) -> bool:
-        pairs = (self.service, call.service), (self.action, call.action), (self.origin, call.origin)
-        return all(wanted in ("*", got) for wanted, got in pairs)
-
-    def strikes(self) -> bool:
-        """Count one selected call and tell whether it fails."""
-        self.seen += 1
-        return self.seen >= self.nth and (self.times is None or self.seen < self.nth + self.times)
-
-
-class Faults:
-    """The faults in force; the first that strikes decides."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-        self._lock = threading.Lock()
-
-    def add(self, fault: Fault) -> Fault:
         with self._lock:
-            self._faults.append(fault)
-        return fault
-
-    def clear(self) -> None:
-        with self._lock:
-            self._faults.clear()
-
-    def check(self, call: Call) -> None:
-        """Raise the AwsError of the fault that strikes this call, if any does."""
-        with self._lock:
-            struck = [fault for fault in self._faults if fault.selects(call) and fault.strikes()]
-        if struck:
-            raise AwsError(struck[0].code, struck[0].message, struck[0].status)
+            self._records.clear()

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dlcluster.local.aws.backend import Answer, Backend
-from dlcluster.local.aws.calls import CallLog, Faults, Record
+from dlcluster.local.aws.calls import CallLog, Record
 from dlcluster.local.aws.compute import Compute
+from dlcluster.local.aws.control import PREFIX, Control
+from dlcluster.local.aws.faults import Faults, Strike
+from dlcluster.local.aws.faults.lost import ask_again
 from dlcluster.local.aws.policies import BucketPolicies
 from dlcluster.local.aws.query import AwsError, Context, QueryService
 from dlcluster.local.aws.routing import Call, identify, path_style, refuse_expired
-from dlcluster.local.aws.server import Server
+from dlcluster.local.aws.server import AnswerLost, Server
 from dlcluster.local.aws.services import SERVICES
 from dlcluster.local.aws.wire import error_body, error_code, session
 
@@ -45,6 +48,7 @@ class Emulator:
         self.policies = BucketPolicies(self.backend)
         self.calls = CallLog()
         self.faults = Faults()
+        self.control = Control(self.faults, self.calls)
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self.services: dict[str, list[QueryService]] = {
@@ -53,24 +57,28 @@ class Emulator:
         self.compute.on_state = self._wake
 
     def client(self, service: str, region: str, origin: str) -> Any:
-        """A boto3 client to this emulator that does not retry; `origin` tells its calls from a user's."""
+        """A boto3 client to this emulator; `origin` tells its calls from a user's.
+
+        It repeats no refused call, but asks again for an answer that was lost.
+        """
         from botocore.config import Config
 
         with self._lock:
             key = service, region, origin
             if key not in self._clients:
-                self._clients[key] = _boto3_session().client(
+                client = self._clients[key] = _boto3_session().client(
                     service,
                     region_name=region,
                     endpoint_url=self.endpoint,
                     aws_access_key_id="emulator",
                     aws_secret_access_key="emulator",
                     config=Config(
-                        retries={"total_max_attempts": 1},
+                        retries={"mode": "standard", "total_max_attempts": 1},
                         user_agent_extra=f"emulator-{origin}",
                         max_pool_connections=64,
                     ),
                 )
+                client.meta.events.register("needs-retry", ask_again)
             return self._clients[key]
 
     def close(self) -> None:
@@ -86,35 +94,52 @@ class Emulator:
             service.wake(call)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ.get("PATH_INFO", "").startswith(PREFIX):
+            return _send(self.control.respond(environ), start_response)
         started = time.time()
         path_style(environ)
         call = identify(environ)
-        answer, error = self._answer(call, environ, str(uuid.uuid4()))
-        elapsed = 1000 * (time.time() - started)
+        again = self._repeated(call, environ)
+        strike = Strike() if again else self.faults.strike(call)
+        time.sleep(strike.seconds)
+        answer, error = again or self._answer(call, environ, strike)
         self.calls.add(
             Record(
-                started, call.service, call.action, call.region, call.access_key, call.origin,
-                answer.status, error, elapsed,
+                started, call.service, call.action, call.region, call.access_key, call.origin, answer.status,
+                "AnswerLost" if strike.lost else error, 1000 * (time.time() - started),
+                self.compute.caller(call.access_key), strike.faults,
             )
         )  # fmt: skip
         if not call.reads:
             self._wake(call)
             if self.on_change:
                 self.on_change()
-        start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", answer.headers)
-        return [answer.body]
+        if strike.lost:
+            self.faults.lost.keep(call, environ, answer)
+            raise AnswerLost
+        return _send(answer, start_response)
 
-    def _answer(self, call: Call, environ: dict[str, Any], request_id: str) -> tuple[Answer, str | None]:
+    def _repeated(self, call: Call, environ: dict[str, Any]) -> tuple[Answer, str | None] | None:
+        """The answer that a service of ours asks for again, because it was lost."""
+        answer = self.faults.lost.again(call, environ)
+        return None if answer is None else (answer, None if answer.status < 400 else error_code(answer.body))
+
+    def _answer(self, call: Call, environ: dict[str, Any], strike: Strike) -> tuple[Answer, str | None]:
         """The answer and, when it is a refusal, its code."""
+        request_id = str(uuid.uuid4())
         try:
-            self.faults.check(call)
+            if strike.error is not None:
+                raise strike.error
             refuse_expired(environ)
+            self.faults.hidden.check(call)
             services = self.services.get(call.service, [])
             service = next((item for item in services if item.complete or item.implements(call.action)), None)
             if service is not None:
-                return self._ask(service, call, request_id)
-            answer = self._ask_moto(call, environ)
-            return answer, None if answer.status < 400 else error_code(answer.body) or str(answer.status)
+                answer, error = self._ask(service, call, request_id)
+            else:
+                answer = self._ask_moto(call, environ)
+                error = None if answer.status < 400 else error_code(answer.body) or str(answer.status)
+            return self.faults.hidden.filter(call, answer, strike.hidden), error
         except AwsError as refusal:
             return _error_answer(call.protocol, refusal, request_id), refusal.code
         except Exception as failure:
@@ -150,6 +175,11 @@ def serve(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Server:
     server = Server(emulator, host, port)
     emulator.endpoint = server.endpoint
     return server
+
+
+def _send(answer: Answer, start_response: Any) -> list[bytes]:
+    start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", answer.headers)
+    return [answer.body]
 
 
 def _error_answer(protocol: str, error: AwsError, request_id: str) -> Answer:

@@ -11,8 +11,11 @@ from botocore.model import ListShape, Shape, StructureShape
 
 from dlcluster.local.aws.backend import Backend
 from dlcluster.local.aws.compute import Compute, Launch
+from dlcluster.local.aws.faults import Faults
+from dlcluster.local.aws.faults.errors import Place
 from dlcluster.local.aws.placement import refuse_unknown, tags_for
 from dlcluster.local.aws.query import AwsError, Context, QueryService
+from dlcluster.local.aws.routing import Call
 
 _USER_DATA_LIMIT = 16 * 1024
 
@@ -26,6 +29,7 @@ class Instances(QueryService):
         super().__init__("ec2")
         self._backend: Backend = emulator.backend
         self._compute: Compute = emulator.compute
+        self._faults: Faults = emulator.faults
         self._tokens: dict[tuple[str, str], tuple[dict[str, Any], list[str]]] = {}
 
     def run_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -40,6 +44,9 @@ class Instances(QueryService):
             if params.get("DryRun"):
                 message = "Request would have succeeded, but DryRun flag is set."
                 raise AwsError("DryRunOperation", message, status=412)
+            if self._faults.wait_for_launches:
+                call = Call("ec2", context.region, "RunInstances", context.access_key, context.user_agent)
+                self._faults.check_launch(call, request.place())
             for subnet_id in request.subnets:
                 self._compute.make_room(context.region, subnet_id, request.asked["MaxCount"])
             made = self._backend.call("ec2", "RunInstances", request.asked, context.region)
@@ -144,6 +151,14 @@ class Request:
     def subnets(self) -> set[str]:
         """The subnets that give addresses."""
         return {item["SubnetId"] for item in self.asked["NetworkInterfaces"] if "SubnetId" in item}
+
+    def place(self) -> Place:
+        """What would be launched where."""
+        zones = [row["ZoneName"] for row in self._call("DescribeAvailabilityZones")["AvailabilityZones"]]
+        subnets = self._call("DescribeSubnets", SubnetIds=sorted(self.subnets))["Subnets"] if self.subnets else []
+        zone = subnets[0]["AvailabilityZone"] if subnets else self.asked["Placement"].get("AvailabilityZone", "")
+        spot = self.asked.get("InstanceMarketOptions", {}).get("MarketType") == "spot"
+        return Place(self.asked["InstanceType"], zone, tuple(name for name in zones if name != zone), spot)
 
     def _call(self, action: str, **params: Any) -> dict[str, Any]:
         return self._backend.call("ec2", action, params, self._region)

@@ -9,6 +9,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 
+class AnswerLost(Exception):
+    """Raised by an application that answers nothing: the connection ends."""
+
+
 class Server:
     """A running server; `endpoint` is its URL."""
 
@@ -50,7 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
             started[:] = [status, headers]
 
-        body = b"".join(self.application(environ, start_response))
+        try:
+            body = b"".join(self.application(environ, start_response))
+        except AnswerLost:
+            self.close_connection = True
+            return
         status, headers = started
         code, _, reason = status.partition(" ")
         self.send_response_only(int(code), reason)

@@ -1,0 +1,90 @@
+"""Faults and the call log for other processes: JSON over HTTP, beside the AWS services, with the same trust.
+
+GET    /_emulator/faults          {"faults": [...]}
+POST   /_emulator/faults          a Fault's fields; 201 and the fault
+DELETE /_emulator/faults[/ID]     {"removed": N}
+GET    /_emulator/calls?service=&action=&origin=&failed=1&after=N&limit=N
+                                  {"calls": [...], "next": N}: `after=next` continues
+DELETE /_emulator/calls           empties the log
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from dlcluster.local.aws.backend import Answer
+from dlcluster.local.aws.calls import CallLog
+from dlcluster.local.aws.faults import Fault, Faults
+
+PREFIX = "/_emulator/"
+
+
+class Refused(Exception):
+    """A request that cannot be; the text tells why."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Control:
+    """Answers what lies below PREFIX."""
+
+    def __init__(self, faults: Faults, calls: CallLog) -> None:
+        self._faults = faults
+        self._calls = calls
+
+    def respond(self, environ: dict[str, Any]) -> Answer:
+        """The answer to a WSGI request; 4xx with {"error": ...} for what cannot be."""
+        method = environ["REQUEST_METHOD"]
+        topic, _, id = environ["PATH_INFO"].removeprefix(PREFIX).partition("/")
+        try:
+            if topic == "faults":
+                return self._on_faults(method, id, environ)
+            if topic == "calls" and not id:
+                return self._on_calls(method, environ)
+            raise Refused("there are /_emulator/faults and /_emulator/calls", 404)
+        except Refused as refusal:
+            return _json({"error": str(refusal)}, refusal.status)
+
+    def _on_faults(self, method: str, id: str, environ: dict[str, Any]) -> Answer:
+        if method == "GET" and not id:
+            return _json({"faults": [fault.row() for fault in self._faults.rows()]})
+        if method == "POST" and not id:
+            return _json(self._faults.add(_fault(environ)).row(), 201)
+        if method == "DELETE":
+            removed = self._faults.clear(id or None)
+            if id and not removed:
+                raise Refused(f"no such fault: {id}", 404)
+            return _json({"removed": removed})
+        raise Refused(f"{method} does not apply here", 405)
+
+    def _on_calls(self, method: str, environ: dict[str, Any]) -> Answer:
+        if method == "DELETE":
+            self._calls.clear()
+            return _json({})
+        if method != "GET":
+            raise Refused(f"{method} does not apply here", 405)
+        wanted = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+        try:
+            after, limit = int(wanted.get("after", 0)), int(wanted.get("limit", 10_000))
+        except ValueError:
+            raise Refused("`after` and `limit` are numbers") from None
+        records, count = self._calls.since(after)
+        rows = [record.row() for record in records if record.passes(wanted)]
+        return _json({"calls": rows[-limit:] if limit > 0 else [], "next": count})
+
+
+def _fault(environ: dict[str, Any]) -> Fault:
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    try:
+        fields = json.loads(body)
+        return Fault(**fields)
+    except (ValueError, TypeError) as problem:
+        raise Refused(str(problem).replace("Fault.__init__() got an ", "")) from None
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Answer:
+    return Answer(status, [("Content-Type", "application/json")], json.dumps(value).encode())
