@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from botocore import xform_name
-from dlcluster.local.aws.routing import Call
 
+from dlcluster.local.aws.routing import Call
 from dlcluster.local.aws.wire import (
     JSON_TYPE,
     AwsError,

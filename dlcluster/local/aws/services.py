@@ -18,7 +18,6 @@ from dlcluster.local.aws.scaling_policies import ScalingPolicies
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
-
     from dlcluster.local.aws.query import QueryService
 
 # Several classes may share a service (by botocore's name): the first that implements an operation answers it.
