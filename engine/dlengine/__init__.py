@@ -1,6 +1,7 @@
 """dlengine: train torch models on one process or on many, with the same script.
 
-`dlengine.fit` trains, `dlengine.models` builds networks, `dlengine.data` loads and shards arrays.
+`dlengine.fit` trains, `dlengine.models` builds networks, `dlengine.data` loads and shards arrays,
+`dlengine.numpy` is NumPy with gradients on any device.
 Nothing heavy is imported until it is used: torch takes one to two seconds.
 """
 
@@ -14,12 +15,14 @@ from dlengine.errors import EngineError
 if TYPE_CHECKING:
     from dlengine import data as data
     from dlengine import models as models
+    from dlengine import numpy as numpy
+    from dlengine.numpy.devices import device as device
     from dlengine.train import Callback as Callback
     from dlengine.train import Interrupted as Interrupted
     from dlengine.train import Result as Result
     from dlengine.train import fit as fit
 
-__all__ = ["Callback", "EngineError", "Interrupted", "Result", "data", "fit", "models"]
+__all__ = ["Callback", "EngineError", "Interrupted", "Result", "data", "device", "fit", "models", "numpy"]
 
 _TRAIN = {"Callback", "Interrupted", "Result", "fit"}
 
@@ -27,6 +30,8 @@ _TRAIN = {"Callback", "Interrupted", "Result", "fit"}
 def __getattr__(name: str) -> Any:
     if name in _TRAIN:
         return getattr(importlib.import_module("dlengine.train"), name)
+    if name == "device":
+        return importlib.import_module("dlengine.numpy.devices").device
     if name in __all__:
         return importlib.import_module(f"dlengine.{name}")
     raise AttributeError(f"module 'dlengine' has no attribute '{name}'")

@@ -1,0 +1,228 @@
+"""The array: one slot that holds a torch tensor. Methods and operators are added by `methods`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from dlengine.numpy import devices
+from dlengine.numpy.dtypes import TO_NUMPY, default_complex, default_float, promote, torch_dtype
+
+
+class ndarray:
+    """An n-dimensional array on any device; `.tensor` is the torch tensor that it stands for (shared, not a copy).
+
+    Made by `array`, `zeros` and so on; the constructor gives an uninitialised array as NumPy's does.
+    """
+
+    __slots__ = ("__weakref__", "_tensor")
+    __array_priority__ = 1000.0
+    __hash__ = None  # type: ignore[assignment]
+    _tensor: Tensor
+
+    def __init__(self, shape: Any = (), dtype: Any = float, device: Any = None) -> None:
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self._tensor = torch.empty(shape, dtype=torch_dtype(dtype), device=devices.pick(device))
+
+    @property
+    def tensor(self) -> Tensor:
+        return self._tensor
+
+    @property
+    def dtype(self) -> Any:
+        dtype = self._tensor.dtype
+        return TO_NUMPY.get(dtype, dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self._tensor.shape)
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        self._tensor = self._tensor.view(shape)
+
+    @property
+    def ndim(self) -> int:
+        return self._tensor.dim()
+
+    @property
+    def size(self) -> int:
+        return self._tensor.numel()
+
+    @property
+    def device(self) -> torch.device:
+        return self._tensor.device
+
+    def __getattr__(self, name: str) -> Any:
+        # mypy's view of the generated methods; Python comes here only for a name that nothing has.
+        raise AttributeError(f"'ndarray' object has no attribute '{name}'")
+
+
+def wrap(tensor: Tensor) -> ndarray:
+    """The array that stands for a tensor; they share memory."""
+    array = object.__new__(ndarray)
+    array._tensor = tensor
+    return array
+
+
+def wrap_all(value: Any) -> Any:
+    """Tensors wrapped, also inside tuples and lists."""
+    if isinstance(value, Tensor):
+        return wrap(value)
+    if isinstance(value, tuple) and type(value) is not tuple and hasattr(value, "_fields"):
+        return type(value)(*map(wrap_all, value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(wrap_all, value))
+    return value
+
+
+def unwrap_all(value: Any) -> Any:
+    """Arrays replaced by their tensors, also inside tuples, lists and dicts."""
+    if type(value) is ndarray:
+        return value._tensor
+    if type(value) in (tuple, list):
+        return type(value)(map(unwrap_all, value))
+    if type(value) is dict:
+        return {key: unwrap_all(item) for key, item in value.items()}
+    return value
+
+
+def tensor_of(value: Any, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Tensor:
+    """The tensor of anything array-like. An array or a tensor stays where it is, the rest goes to `device`.
+
+    Errors: TypeError for what no tensor can hold (objects, strings, dates); ValueError for ragged lists.
+    """
+    if type(value) is ndarray:
+        tensor = value._tensor
+    elif isinstance(value, Tensor):
+        tensor = value
+    else:
+        where = device or devices.pick()
+        tensor = _from_python(value, where)
+        tensor = tensor.to(device=where, dtype=devices.fitting(tensor.dtype, where))
+    return tensor if dtype is None or tensor.dtype is dtype else tensor.to(dtype)
+
+
+def _from_python(value: Any, device: torch.device) -> Tensor:
+    kind = type(value)
+    if kind is float:
+        return torch.tensor(value, dtype=default_float())
+    if kind is bool:
+        return torch.tensor(value, dtype=torch.bool)
+    if kind is complex:
+        return torch.tensor(value, dtype=default_complex())
+    if isinstance(value, (list, tuple)) and _holds_tensors(value):
+        return _stacked(value, device)
+    if not isinstance(value, (numpy.ndarray, numpy.generic)):
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return torch.from_dlpack(value)
+        host = numpy.asarray(value)
+        weak = isinstance(value, (list, tuple, range)) and not _holds_typed(value)
+        if weak and host.dtype == numpy.float64:
+            host = host.astype(TO_NUMPY[default_float()], copy=False)
+        return from_host(host)
+    return from_host(numpy.asarray(value))
+
+
+def _holds_typed(values: Any) -> bool:
+    return any(_holds_typed(v) if isinstance(v, (list, tuple)) else hasattr(v, "dtype") for v in values)
+
+
+def _holds_tensors(values: Any) -> bool:
+    return any(_holds_tensors(v) if isinstance(v, (list, tuple)) else isinstance(v, (ndarray, Tensor)) for v in values)
+
+
+def _stacked(values: Any, device: torch.device) -> Tensor:
+    """A nested list with arrays in it as one tensor, through which gradients flow."""
+    first = next((v for v in values if isinstance(v, (ndarray, Tensor))), None)
+    device = device if first is None else (first._tensor if isinstance(first, ndarray) else first).device
+    parts = [tensor_of(value, device) for value in values]
+    shapes = {tuple(part.shape) for part in parts}
+    if len(shapes) > 1:
+        raise ValueError(f"setting an array element with a sequence: the parts have the shapes {sorted(shapes)}")
+    dtype = promote(*[part.dtype for part in parts])
+    return torch.stack([part.to(dtype) for part in parts])
+
+
+def from_host(host: Any) -> Tensor:
+    """A NumPy array as a tensor; memory is shared where both can describe it."""
+    if not host.dtype.isnative:
+        host = host.astype(host.dtype.newbyteorder("="))
+    torch_dtype(host.dtype)  # a clear TypeError for objects, strings and dates
+    if not host.flags.writeable or any(stride < 0 or stride % host.itemsize for stride in host.strides):
+        host = host.copy()
+    return torch.from_numpy(host)
+
+
+def to_host(value: Any) -> Any:
+    """The NumPy array of an array or a tensor; memory is shared on the CPU."""
+    tensor = value._tensor if type(value) is ndarray else value
+    if tensor.dtype is torch.bfloat16:
+        tensor = tensor.float()
+    return tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
+
+
+def writable(tensor: Tensor) -> Tensor:
+    """The tensor, if its elements are distinct memory. Errors: ValueError, NumPy's for a broadcast view."""
+    if 0 in tensor.stride() and any(s == 0 and n > 1 for s, n in zip(tensor.stride(), tensor.shape, strict=True)):
+        raise ValueError(
+            f"assignment destination is read-only: a broadcast view of shape {tuple(tensor.shape)}; write to a copy"
+        )
+    return tensor
+
+
+def write(target: Any, value: Tensor, casting: str = "same_kind") -> Any:
+    """Copy `value` into `target` (an array, or a NumPy array). Errors: ValueError (shape), TypeError (unsafe cast)."""
+    if isinstance(target, numpy.ndarray):
+        numpy.copyto(target, to_host(value), casting=casting)  # type: ignore[arg-type]
+        return target
+    goal = writable(tensor_of(target))
+    if not numpy.can_cast(TO_NUMPY.get(value.dtype, "f4"), TO_NUMPY.get(goal.dtype, "f4"), casting):  # type: ignore[arg-type]
+        raise TypeError(f"Cannot cast output from {value.dtype} to {goal.dtype} with casting rule '{casting}'")
+    if tuple(goal.shape) != tuple(value.shape):
+        try:
+            value = value.expand(goal.shape)
+        except RuntimeError:
+            text = f"non-broadcastable output operand with shape {tuple(goal.shape)} doesn't match {tuple(value.shape)}"
+            raise ValueError(text) from None
+    goal.copy_(value)
+    return target
+
+
+def device_of(values: Any) -> torch.device | None:
+    """The device of the first array or tensor among the values (lists are searched), if there is one."""
+    for value in values:
+        if type(value) is ndarray:
+            return value._tensor.device
+        if isinstance(value, Tensor):
+            return value.device
+        if type(value) in (list, tuple):
+            found = device_of(value)
+            if found is not None:
+                return found
+    return None
+
+
+def _flatten(array: ndarray) -> tuple[list[Any], None]:
+    return [array._tensor], None
+
+
+def _unflatten(children: Any, context: None) -> ndarray:
+    return wrap(next(iter(children)))
+
+
+pytree.register_pytree_node(ndarray, _flatten, _unflatten, serialized_type_name="dlengine.numpy.ndarray")
+
+
+def iterate(array: ndarray) -> Iterator[ndarray]:
+    """Rows that alias the array; the elements of a one-dimensional array are copies, as NumPy's scalars are."""
+    tensor = array._tensor
+    if tensor.dim() == 0:
+        raise TypeError("iteration over a 0-d array")
+    for row in tensor.unbind(0):
+        yield wrap(row.clone() if tensor.dim() == 1 else row)

@@ -1,0 +1,42 @@
+"""The device on which new arrays are made: by context, by argument, or the CPU."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any
+
+import torch
+
+_current: ContextVar[torch.device] = ContextVar("dlengine_device", default=torch.device("cpu"))  # noqa: B039
+
+
+class device:
+    """`with device("cuda"):` makes new arrays there; "cpu", "cuda", "cuda:1" or "mps".
+
+    Errors: RuntimeError from torch at the first array, when the machine has no such device.
+    """
+
+    def __init__(self, name: str | torch.device) -> None:
+        self.device = torch.device(name)
+        self._tokens: list[Token[torch.device]] = []
+
+    def __enter__(self) -> torch.device:
+        self._tokens.append(_current.set(self.device))
+        return self.device
+
+    def __exit__(self, *error: Any) -> None:
+        _current.reset(self._tokens.pop())
+
+
+def pick(name: Any = None) -> torch.device:
+    """The device named, or the one of the context."""
+    if name is None:
+        return _current.get()
+    return name if isinstance(name, torch.device) else torch.device(name)
+
+
+def fitting(dtype: torch.dtype, where: torch.device) -> torch.dtype:
+    """`dtype`, or its 32-bit form on MPS, which has no float64."""
+    if where.type == "mps":
+        return {torch.float64: torch.float32, torch.complex128: torch.complex64}.get(dtype, dtype)
+    return dtype

@@ -1,0 +1,89 @@
+"""Torch's errors told as NumPy's: the same exception class, and both shapes, dtypes or devices by name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+import numpy
+import torch
+from numpy.exceptions import AxisError
+from torch import Tensor
+
+from dlengine.numpy.core import ndarray
+
+LACKING = re.compile(
+    r"not implemented for '|\"\w+\" not implemented|not supported for|Promotion for uint|unsupported dtype"
+)
+
+
+def normal_axis(axis: Any, ndim: int) -> int:
+    """The axis counted from the front. Errors: AxisError, TypeError."""
+    try:
+        index = axis.__index__()
+    except AttributeError:
+        raise TypeError(f"an axis is an integer, not {type(axis).__name__}") from None
+    if not -ndim <= index < ndim:
+        raise AxisError(index, ndim)
+    return index % ndim if ndim else index
+
+
+def normal_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """One axis, several, or None for all, counted from the front. Errors: AxisError; ValueError for one named twice."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = tuple(normal_axis(a, ndim) for a in axis) if isinstance(axis, (tuple, list)) else (normal_axis(axis, ndim),)
+    if len(set(axes)) != len(axes):
+        raise ValueError("duplicate value in 'axis'")
+    return axes
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The common shape. Errors: ValueError that names all shapes."""
+    try:
+        return numpy.broadcast_shapes(*shapes)
+    except ValueError:
+        told = " ".join(str(tuple(shape)).replace(" ", "") for shape in shapes)
+        raise ValueError(f"operands could not be broadcast together with shapes {told} ") from None
+
+
+def check_devices(tensors: list[Tensor]) -> None:
+    """Errors: ValueError that names both devices (zero-dimensional CPU tensors mix with all, as in torch)."""
+    homes = {t.device for t in tensors if t.dim() or t.device.type != "cpu"}
+    if len(homes) > 1:
+        told = " and ".join(f"{t.device} {tuple(t.shape)}" for t in tensors)
+        raise ValueError(f"arrays on different devices: {told}; move one with .to_device(...)")
+
+
+def lacks_kernel(error: Exception) -> bool:
+    """Whether torch said that it has the operation, but not for this dtype."""
+    return isinstance(error, NotImplementedError) or bool(LACKING.search(str(error)))
+
+
+def explain(name: str, error: Exception, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run on the host what torch has no kernel for; tell everything else in NumPy's words."""
+    from dlengine.numpy import fallback
+
+    if lacks_kernel(error) and fallback.possible(name, args):
+        return fallback.on_host(name, args, kwargs)
+    reraise(name, error, [*args, *kwargs.values()])
+
+
+def reraise(name: str, error: Exception, values: list[Any]) -> NoReturn:
+    if isinstance(error, (AxisError, numpy.linalg.LinAlgError)):
+        raise error
+    tensors = [v._tensor if type(v) is ndarray else v for v in values if isinstance(v, (ndarray, Tensor))]
+    text = str(error)
+    check_devices(tensors)
+    if "Dimension out of range" in text or "dimension specified as" in text:
+        found = re.search(r"but got (-?\d+)", text)
+        ndim = tensors[0].dim() if tensors else 0
+        raise AxisError(int(found[1]) if found else 0, ndim) from error
+    if isinstance(error, torch.linalg.LinAlgError):
+        raise numpy.linalg.LinAlgError(text) from error
+    if isinstance(error, IndexError):
+        raise error
+    told = ", ".join(f"{tuple(t.shape)} {t.dtype}".replace("torch.", "") for t in tensors)
+    if re.search(r"size|shape|broadcast|dimension|expand|invalid", text):
+        raise ValueError(f"{name}: {text.splitlines()[0]} (arrays: {told})") from error
+    raise error

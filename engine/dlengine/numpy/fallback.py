@@ -1,0 +1,109 @@
+"""Functions that only NumPy has: run on the host, with one warning each, and never under a gradient."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from dlengine.numpy import devices
+from dlengine.numpy.core import device_of, from_host, ndarray, to_host, wrap
+from dlengine.numpy.dtypes import TO_TORCH
+
+_warned: set[str] = set()
+
+
+class FallbackWarning(UserWarning):
+    """A function ran in NumPy on the host: no gradient, and a copy there and back from another device."""
+
+
+def tensors_in(values: Iterable[Any]) -> list[Tensor]:
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, ndarray):
+            found.append(value._tensor)
+        elif isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += tensors_in(value)
+    return found
+
+
+def tracked(tensor: Tensor) -> bool:
+    """Whether a gradient or a transform (vmap, jvp) follows this tensor."""
+    if tensor.requires_grad and torch.is_grad_enabled():
+        return True
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return True
+    forward = torch.autograd.forward_ad
+    return forward._current_level >= 0 and forward.unpack_dual(tensor).tangent is not None
+
+
+def possible(name: str, values: Iterable[Any]) -> bool:
+    return find(name) is not None and not any(tracked(tensor) for tensor in tensors_in(values))
+
+
+def find(name: str) -> Any:
+    """NumPy's object of that name, dots allowed."""
+    found: Any = numpy
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def to_numpy(value: Any) -> Any:
+    if isinstance(value, (ndarray, Tensor)):
+        return to_host(value)
+    if type(value) in (list, tuple):
+        return type(value)(map(to_numpy, value))
+    return value
+
+
+def from_numpy(value: Any, device: torch.device) -> Any:
+    """Arrays and numbers of dtypes that torch has as arrays on `device`; everything else as it is."""
+    if isinstance(value, numpy.ndarray) and value.dtype in TO_TORCH:
+        return wrap(from_host(value).to(device))
+    if isinstance(value, numpy.generic) and value.dtype in TO_TORCH:
+        return wrap(torch.as_tensor(numpy.asarray(value).copy()).to(device))
+    if type(value) in (list, tuple):
+        return type(value)(from_numpy(item, device) for item in value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(from_numpy(item, device) for item in value))
+    return value
+
+
+def on_host(name: str, args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
+    """Compute in NumPy; results go to the device of the inputs, `out` arrays are filled."""
+    out = kwargs.pop("out", None)
+    device = device_of([*args, *kwargs.values()]) or devices.pick()
+    result = find(name)(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
+    result = from_numpy(result, device)
+    if out is None:
+        return result
+    from dlengine.numpy.core import write
+
+    goal = out[0] if isinstance(out, tuple) else out
+    return write(goal, result._tensor)
+
+
+def fallback(name: str) -> Callable[..., Any]:
+    """The stand-in for a function that is not in the table."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(tracked(tensor) for tensor in tensors_in([*args, *kwargs.values()])):
+            raise TypeError(
+                f"{name} runs in NumPy, which gradients cannot pass; "
+                f"call it on values outside the differentiated function, or write it with functions from the table"
+            )
+        if name not in _warned:
+            _warned.add(name)
+            warnings.warn(f"{name} runs in NumPy on the host: no gradients", FallbackWarning, stacklevel=2)
+        return on_host(name, args, kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = getattr(find(name), "__doc__", None)
+    return call

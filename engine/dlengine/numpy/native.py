@@ -1,0 +1,107 @@
+"""How a function of tensors becomes a function of arrays: the annotations of its parameters are the rules.
+
+`Tensor` is one array-like, `Tensor | None` may be absent, `Tensors` is a sequence of array-likes, `Dtype` anything that
+names a dtype. Everything else is passed on as it is. Tensors that come back are wrapped.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlengine.numpy import errors
+from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, wrap_all, write
+from dlengine.numpy.dtypes import promote, torch_dtype
+
+Tensors = Sequence[Tensor]
+Dtype = torch.dtype | None
+NATIVE: dict[str, Callable[..., Any]] = {}  # every function of the main namespace that runs on torch
+
+_ONE, _OPTIONAL, _MANY, _DTYPE = "Tensor", "Tensor | None", "Tensors", "Dtype"
+
+
+def native(function: Callable[..., Any], *, name: str = "", register: bool = True) -> Callable[..., Any]:
+    """Turn a function of tensors into one of arrays, and put it into the namespace under `name` (its own by default)."""
+    public = name or function.__name__
+    call = _wrapped(function, public)
+    if register:
+        NATIVE[public] = call
+    return call
+
+
+def local(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `native`, but for a namespace of its own (linalg, fft, random)."""
+    return native(function, register=False)
+
+
+def alias(**names: str) -> None:
+    """Register further names of functions: alias(amax="max")."""
+    for new, old in names.items():
+        NATIVE[new] = NATIVE[old]
+
+
+def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
+    parameters = inspect.signature(function).parameters
+    rules = {
+        n: str(p.annotation) for n, p in parameters.items() if str(p.annotation) in (_ONE, _OPTIONAL, _MANY, _DTYPE)
+    }
+    names = list(parameters)
+    variadic = any(p.kind is p.VAR_POSITIONAL and n in rules for n, p in parameters.items())
+    simple = sum(rules.get(n) == _ONE for n in names[:2]) if not variadic else 0
+    takes_out = "out" not in parameters
+    first_only = len(rules) == 1 and simple == 1 and rules.get(names[0]) == _ONE
+
+    def convert(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        device = device_of((*args, *kwargs.values()))
+        if variadic:
+            return [tensor_of(a, device) for a in args], {k: _by(rules.get(k), v, device) for k, v in kwargs.items()}
+        given = [_by(rules.get(n), v, device) for n, v in zip(names, args, strict=False)] + list(args[len(names) :])
+        return given, {k: _by(rules.get(k), v, device) for k, v in kwargs.items()}
+
+    def general(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = kwargs.pop("out", None) if takes_out else None
+        given, named = convert(args, kwargs)
+        try:
+            result = function(*given, **named)
+        except (RuntimeError, IndexError) as error:
+            return errors.explain(public, error, given, named)
+        if out is None:
+            return wrap_all(result)
+        return write(out[0] if isinstance(out, tuple) else out, result)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if first_only and not kwargs and args and type(args[0]) is ndarray:
+            try:
+                result = function(args[0]._tensor, *args[1:])
+            except (RuntimeError, IndexError) as error:
+                return errors.explain(public, error, args, kwargs)
+            return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
+        return general(args, kwargs)
+
+    call.__name__ = call.__qualname__ = public
+    call.__module__ = "dlengine.numpy"
+    return call
+
+
+def _by(rule: str | None, value: Any, device: torch.device | None) -> Any:
+    if rule is None or (value is None and rule != _ONE):
+        return value
+    if rule == _DTYPE:
+        return torch_dtype(value)
+    if rule == _MANY:
+        if isinstance(value, ndarray):
+            return list(value._tensor.unbind(0))
+        return [tensor_of(item, device) for item in value]
+    return tensor_of(value, device)
+
+
+def same_dtype(*tensors: Tensor) -> list[Tensor]:
+    """The tensors in their common dtype."""
+    dtype = promote(*[tensor.dtype for tensor in tensors])
+    return [tensor.to(dtype) for tensor in tensors]

@@ -1,0 +1,190 @@
+"""The table of universal functions: NumPy's name, and the function of tensors that computes it.
+
+To add one, add a line. The dtypes of inputs and outputs come from NumPy's ufunc of the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from dlengine.numpy.native import NATIVE
+from dlengine.numpy.ufunc import Binary, Unary
+
+
+def _cbrt(x: Tensor) -> Tensor:
+    return torch.sign(x) * torch.abs(x).pow(1 / 3)
+
+
+def _modf(x: Tensor) -> tuple[Tensor, Tensor]:
+    whole = torch.trunc(x)
+    part = torch.where(torch.isinf(x), torch.zeros_like(x), x - whole)
+    return torch.copysign(part, x), whole
+
+
+def _spacing(x: Tensor) -> Tensor:
+    away = torch.full_like(x, torch.inf)
+    return torch.copysign(torch.nextafter(x.abs(), away) - x.abs(), x)
+
+
+def _bits(x: Tensor) -> Tensor:
+    x = x.abs()
+    width = torch.iinfo(x.dtype).bits
+    count = torch.zeros_like(x)
+    for bit in range(width):
+        count += (x >> bit) & 1
+    return count
+
+
+def _power(a: Any, b: Any) -> Tensor:
+    if isinstance(b, Tensor) and not b.dtype.is_floating_point and not b.dtype.is_complex and bool((b < 0).any()):
+        raise ValueError("Integers to negative integer powers are not allowed.")
+    if isinstance(b, int) and b < 0 and not (a.dtype.is_floating_point or a.dtype.is_complex):
+        raise ValueError("Integers to negative integer powers are not allowed.")
+    return torch.pow(a, b)
+
+
+def _divmod(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    return torch.floor_divide(a, b), torch.remainder(a, b)
+
+
+def _matvec(a: Tensor, b: Tensor) -> Tensor:
+    return (a @ b.unsqueeze(-1)).squeeze(-1)
+
+
+def _vecmat(a: Tensor, b: Tensor) -> Tensor:
+    return (a.conj().unsqueeze(-2) @ b).squeeze(-2)
+
+
+def _vecdot(a: Tensor, b: Tensor) -> Tensor:
+    return (a.conj() * b).sum(-1)
+
+
+def _frexp(x: Tensor) -> tuple[Tensor, Tensor]:
+    mantissa, exponent = torch.frexp(x)
+    return mantissa, exponent
+
+
+UNARY: dict[str, Callable[..., Any]] = {
+    "absolute": torch.abs,
+    "arccos": torch.acos,
+    "arccosh": torch.acosh,
+    "arcsin": torch.asin,
+    "arcsinh": torch.asinh,
+    "arctan": torch.atan,
+    "arctanh": torch.atanh,
+    "bitwise_count": _bits,
+    "cbrt": _cbrt,
+    "ceil": torch.ceil,
+    "conjugate": torch.conj_physical,
+    "cos": torch.cos,
+    "cosh": torch.cosh,
+    "deg2rad": torch.deg2rad,
+    "degrees": torch.rad2deg,
+    "exp": torch.exp,
+    "exp2": torch.exp2,
+    "expm1": torch.expm1,
+    "fabs": torch.abs,
+    "floor": torch.floor,
+    "frexp": _frexp,
+    "invert": torch.bitwise_not,
+    "isfinite": torch.isfinite,
+    "isinf": torch.isinf,
+    "isnan": torch.isnan,
+    "log": torch.log,
+    "log10": torch.log10,
+    "log1p": torch.log1p,
+    "log2": torch.log2,
+    "logical_not": torch.logical_not,
+    "modf": _modf,
+    "negative": torch.neg,
+    "positive": torch.clone,
+    "rad2deg": torch.rad2deg,
+    "radians": torch.deg2rad,
+    "reciprocal": torch.reciprocal,
+    "rint": torch.round,
+    "sign": torch.sgn,
+    "signbit": torch.signbit,
+    "sin": torch.sin,
+    "sinh": torch.sinh,
+    "spacing": _spacing,
+    "sqrt": torch.sqrt,
+    "square": torch.square,
+    "tan": torch.tan,
+    "tanh": torch.tanh,
+    "trunc": torch.trunc,
+}
+
+# These take a Python number as either operand, without a tensor made of it first.
+NUMBERS: dict[str, Callable[..., Any]] = {
+    "add": torch.add,
+    "divide": torch.true_divide,
+    "float_power": torch.pow,
+    "multiply": torch.mul,
+    "power": _power,
+    "subtract": torch.sub,
+}
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "arctan2": torch.atan2,
+    "bitwise_and": torch.bitwise_and,
+    "bitwise_or": torch.bitwise_or,
+    "bitwise_xor": torch.bitwise_xor,
+    "copysign": torch.copysign,
+    "divmod": _divmod,
+    "equal": torch.eq,
+    "floor_divide": torch.floor_divide,
+    "fmax": torch.fmax,
+    "fmin": torch.fmin,
+    "fmod": torch.fmod,
+    "gcd": torch.gcd,
+    "greater": torch.gt,
+    "greater_equal": torch.ge,
+    "heaviside": torch.heaviside,
+    "hypot": torch.hypot,
+    "lcm": torch.lcm,
+    "ldexp": torch.ldexp,
+    "left_shift": torch.bitwise_left_shift,
+    "less": torch.lt,
+    "less_equal": torch.le,
+    "logaddexp": torch.logaddexp,
+    "logaddexp2": torch.logaddexp2,
+    "logical_and": torch.logical_and,
+    "logical_or": torch.logical_or,
+    "logical_xor": torch.logical_xor,
+    "matmul": torch.matmul,
+    "matvec": _matvec,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "nextafter": torch.nextafter,
+    "not_equal": torch.ne,
+    "remainder": torch.remainder,
+    "right_shift": torch.bitwise_right_shift,
+    "vecdot": _vecdot,
+    "vecmat": _vecmat,
+}
+
+OTHER_NAMES = (
+    "abs acos acosh asin asinh atan atan2 atanh bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift "
+    "concat conj max min mod pow true_divide"
+)
+
+
+def _compose() -> None:
+    for name, kernel in UNARY.items():
+        NATIVE[name] = Unary(name, kernel, False)
+    for name, kernel in NUMBERS.items():
+        NATIVE[name] = Binary(name, kernel, True)
+    for name, kernel in BINARY.items():
+        NATIVE[name] = Binary(name, kernel, False)
+    for name in OTHER_NAMES.split():
+        original = getattr(getattr(numpy, name), "__name__", "")
+        if isinstance(getattr(numpy, name), numpy.ufunc):
+            NATIVE[name] = NATIVE[original]
+
+
+_compose()

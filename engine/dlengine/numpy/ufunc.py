@@ -1,0 +1,239 @@
+"""Universal functions: NumPy's dtype rules (asked of NumPy once per pair of dtypes), torch's kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from dlengine.numpy import errors, fallback, reduce
+from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, write
+from dlengine.numpy.dtypes import (
+    TO_NUMPY,
+    TO_TORCH,
+    WEAK,
+    narrowed,
+    on_default_change,
+    promote,
+    torch_dtype,
+    weak_dtype,
+)
+
+Plan = tuple[Any, ...]  # the dtype to cast each input to (None: as it is), then the dtype of the output
+PLANS: dict[tuple[Any, ...], Plan] = {}
+on_default_change(PLANS.clear)
+
+
+def _resolve(name: str, kinds: tuple[Any, ...], dtype: torch.dtype | None = None) -> tuple[torch.dtype, ...]:
+    """The dtypes in which NumPy would compute: one per input and output. Errors: NumPy's UFuncTypeError."""
+    ufunc = getattr(numpy, name)
+    given = tuple(kind if kind in WEAK else TO_NUMPY[kind] for kind in kinds)
+    asked = {} if dtype is None else {"signature": (None,) * ufunc.nin + (TO_NUMPY[dtype],) * ufunc.nout}
+    found = ufunc.resolve_dtypes(given + (None,) * ufunc.nout, **asked)
+    return tuple(narrowed(TO_TORCH[d], (*kinds, dtype)) for d in found)
+
+
+@torch._dynamo.assume_constant_result  # type: ignore[attr-defined]
+def make_plan(name: str, kinds: tuple[Any, ...]) -> Plan:
+    """The plan for inputs of these dtypes (or types of Python's numbers); remembered."""
+    if torch.bfloat16 in kinds or any(isinstance(k, torch.dtype) and k not in TO_NUMPY for k in kinds):
+        wide = promote(
+            *[weak_dtype(k) if k in WEAK and k is not float else torch.bfloat16 if k in WEAK else k for k in kinds]
+        )
+        truth = getattr(numpy, name).types[0].endswith("?")
+        plan: Plan = tuple(None if k in WEAK or k is wide else wide for k in kinds) + (torch.bool if truth else wide,)
+    else:
+        found = _resolve(name, kinds)
+        plan = (
+            tuple(None if k in WEAK or k is d else d for k, d in zip(kinds, found, strict=False)) + found[len(kinds) :]
+        )
+    PLANS[(name, *kinds)] = plan
+    return plan
+
+
+class ufunc:
+    """One universal function: called, or through reduce, accumulate, reduceat, outer and at."""
+
+    __slots__ = ("__name__", "_kernel", "_numbers", "nargs", "nin", "nout")
+
+    def __init__(self, name: str, kernel: Callable[..., Any], numbers: bool) -> None:
+        model = getattr(numpy, name)
+        self.__name__, self._kernel, self._numbers = model.__name__, kernel, numbers
+        self.nin, self.nout, self.nargs = model.nin, model.nout, model.nargs
+
+    def __repr__(self) -> str:
+        return f"<ufunc '{self.__name__}'>"
+
+    def __reduce__(self) -> Any:
+        return _by_name, (self.__name__,)
+
+    @property
+    def identity(self) -> Any:
+        return getattr(numpy, self.__name__).identity
+
+    @property
+    def types(self) -> Any:
+        return getattr(numpy, self.__name__).types
+
+    def _general(self, args: tuple[Any, ...], out: Any, where: Any, dtype: Any, casting: str = "same_kind") -> Any:
+        """Any inputs, any options: arrays are converted and checked, then computed as NumPy would."""
+        if len(args) > self.nin and out is None:
+            args, out = args[: self.nin], args[self.nin :]
+        if len(args) != self.nin:
+            raise TypeError(f"{self.__name__}() takes from {self.nin} to {self.nargs} positional arguments")
+        device = device_of(args)
+        weak = not all(type(a) in WEAK for a in args)
+        inputs = [a if weak and type(a) in WEAK else tensor_of(a, device) for a in args]
+        tensors = [t for t in inputs if isinstance(t, Tensor)]
+        errors.check_devices(tensors)
+        shape = errors.broadcast(*[tuple(t.shape) for t in tensors])
+        kinds = tuple(t.dtype if isinstance(t, Tensor) else type(t) for t in inputs)
+        if dtype is None:
+            plan = PLANS.get((self.__name__, *kinds)) or make_plan(self.__name__, kinds)
+        else:
+            plan = _resolve(self.__name__, kinds, torch_dtype(dtype))
+        ready = [self._ready(t, cast, tensors[0]) for t, cast in zip(inputs, plan, strict=False)]
+        try:
+            result = self._kernel(*ready)
+        except (RuntimeError, TypeError, OverflowError) as error:
+            if not fallback.possible(self.__name__, ready):
+                errors.reraise(self.__name__, error, ready)
+            return fallback.on_host(
+                self.__name__, tuple(wrap(r) if isinstance(r, Tensor) else r for r in ready), {"out": out}
+            )
+        results = result if self.nout > 1 else (result,)
+        results = tuple(r.to(d) for r, d in zip(results, plan[self.nin :], strict=True))
+        if where is not True:
+            results = tuple(self._chosen(r, where, out, i) for i, r in enumerate(results))
+        done = self._stored(results, out, casting, shape)
+        return done if self.nout > 1 else done[0]
+
+    def _ready(self, value: Any, cast: Any, like: Tensor) -> Any:
+        if isinstance(value, Tensor):
+            return value if cast is None else value.to(cast)
+        return (
+            value
+            if self._numbers and cast is None
+            else torch.tensor(value, dtype=cast or like.dtype, device=like.device)
+        )
+
+    def _chosen(self, result: Tensor, where: Any, out: Any, index: int) -> Tensor:
+        mask = tensor_of(where, result.device).to(torch.bool)
+        old = (out[index] if isinstance(out, tuple) else out) if out is not None else None
+        rest = torch.zeros((), dtype=result.dtype, device=result.device) if old is None else tensor_of(old)
+        return torch.where(mask, result, rest.to(result.dtype))
+
+    def _stored(self, results: tuple[Any, ...], out: Any, casting: str, shape: Any) -> tuple[Any, ...]:
+        goals = out if isinstance(out, tuple) else (out,) * self.nout if out is None else (out,)
+        return tuple(
+            wrap(r) if goal is None else write(goal, r, casting) for r, goal in zip(results, goals, strict=True)
+        )
+
+    # The rest is in `reduce`: the methods of NumPy's ufuncs.
+    def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False,
+               initial: Any = numpy._NoValue, where: Any = True) -> Any:  # fmt: skip
+        return reduce.fold(self, array, axis, dtype, out, keepdims, initial, where)
+
+    def accumulate(self, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        return reduce.accumulate(self, array, axis, dtype, out)
+
+    def reduceat(self, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        return reduce.fold_at(self, array, indices, axis, dtype, out)
+
+    def outer(self, a: Any, b: Any, **kwargs: Any) -> Any:
+        x, y = wrap(tensor_of(a, device_of((b,)))), wrap(tensor_of(b, device_of((a,))))
+        return self(wrap(x._tensor.reshape(tuple(x.shape) + (1,) * y.ndim)), y, **kwargs)  # type: ignore[operator]
+
+    def at(self, a: Any, indices: Any, b: Any = None) -> None:
+        reduce.at(self, a, indices, b)
+
+
+class Unary(ufunc):
+    """A ufunc of one input."""
+
+    __slots__ = ()
+
+    def __call__(self, x: Any, out: Any = None, *more: Any, where: Any = True, dtype: Any = None,
+                 casting: str = "same_kind", order: str = "K", subok: bool = True) -> Any:  # fmt: skip
+        if type(x) is ndarray and out is None and where is True and dtype is None:
+            tensor = x._tensor
+            plan = PLANS.get((self.__name__, tensor.dtype)) or make_plan(self.__name__, (tensor.dtype,))
+            if plan[0] is not None:
+                tensor = tensor.to(plan[0])
+            if self.nout == 1:
+                try:
+                    result = self._kernel(tensor)
+                except (RuntimeError, TypeError):
+                    return self._general((x,), out, where, dtype)
+                return wrap(result if result.dtype is plan[1] else result.to(plan[1]))
+        return self._general((x,), (out, *more) if more else out, where, dtype, casting)
+
+
+class Binary(ufunc):
+    """A ufunc of two inputs."""
+
+    __slots__ = ()
+
+    def __call__(self, x1: Any, x2: Any, out: Any = None, *more: Any, where: Any = True, dtype: Any = None,
+                 casting: str = "same_kind", order: str = "K", subok: bool = True, axes: Any = None) -> Any:  # fmt: skip
+        if out is None and where is True and dtype is None and self.nout == 1:
+            return self.pair(x1, x2)
+        return self._general((x1, x2), (out, *more) if more else out, where, dtype, casting)
+
+    def pair(self, x1: Any, x2: Any) -> Any:
+        """The usual call: two inputs and nothing else."""
+        if type(x1) is ndarray:
+            t1 = x1._tensor
+            k1: Any = t1.dtype
+        else:
+            k1 = type(x1)
+            if k1 not in WEAK or not self._numbers:
+                return self._general((x1, x2), None, True, None)
+            t1 = x1
+        if type(x2) is ndarray:
+            t2 = x2._tensor
+            k2: Any = t2.dtype
+        else:
+            k2 = type(x2)
+            if k2 not in WEAK or not self._numbers or k1 in WEAK:
+                return self._general((x1, x2), None, True, None)
+            t2 = x2
+        plan = PLANS.get((self.__name__, k1, k2)) or make_plan(self.__name__, (k1, k2))
+        c1, c2, kind = plan
+        if c1 is not None:
+            t1 = t1.to(c1)
+        if c2 is not None:
+            t2 = t2.to(c2)
+        if (k1 is int and not fits(x1, t2)) or (k2 is int and not fits(x2, t1)):
+            return out_of_range(self, x1, x2)
+        try:
+            result = self._kernel(t1, t2)
+        except (RuntimeError, TypeError, OverflowError):
+            return self._general((x1, x2), None, True, None)
+        return wrap(result if result.dtype is kind else result.to(kind))
+
+
+LIMITS = {
+    dtype: (int(numpy.iinfo(name).min), int(numpy.iinfo(name).max))
+    for dtype, name in TO_NUMPY.items()
+    if name.kind in "iu"
+}
+
+
+def fits(number: int, tensor: Tensor) -> bool:
+    limits = LIMITS.get(tensor.dtype)
+    return limits is None or limits[0] <= number <= limits[1]
+
+
+def out_of_range(function: ufunc, x1: Any, x2: Any) -> Any:
+    """A Python integer beyond the array's dtype: NumPy compares it exactly, and refuses it in arithmetic."""
+    return fallback.on_host(function.__name__, (x1, x2), {})
+
+
+def _by_name(name: str) -> Any:
+    from dlengine.numpy.native import NATIVE
+
+    return NATIVE[name]
