@@ -17,12 +17,25 @@ from dlengine.numpy import table_creation as _table_creation  # noqa: F401
 from dlengine.numpy import table_reductions as _table_reductions  # noqa: F401
 from dlengine.numpy import table_shape as _table_shape  # noqa: F401
 from dlengine.numpy import table_ufuncs as _table_ufuncs  # noqa: F401 - fills the table, as the next ones do
+from dlengine.numpy.check import check_grads
 from dlengine.numpy.core import ndarray
 from dlengine.numpy.core import wrap as from_tensor
+from dlengine.numpy.custom import defjvp, defvjp, primitive
 from dlengine.numpy.devices import device
 from dlengine.numpy.dtypes import default_float, set_default_float
 from dlengine.numpy.fallback import FallbackWarning
+from dlengine.numpy.mapping import checkpoint, vmap
 from dlengine.numpy.native import NATIVE as _NATIVE
+from dlengine.numpy.transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
 from dlengine.numpy.ufunc import ufunc
 
 _methods.compose()

@@ -1,0 +1,112 @@
+"""Reverse mode over torch tensors: the one place where a function is recorded and pulled back.
+
+Outside any transformation `torch.autograd.grad` does it: the function runs as plain Python on plain tensors. Inside
+`vmap` or `jvp`, and under torch.compile, only `torch.func` may, and it does the same there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+Traced = Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]]
+
+_DEPTH: ContextVar[int] = ContextVar("depth", default=0)
+
+
+class Pull(Protocol):
+    """From cotangents of the outputs to those of the inputs; `batched`: all of them have one more axis in front."""
+
+    def __call__(self, cotangents: list[Tensor], batched: bool = False) -> list[Tensor]: ...
+
+
+class Recorded(NamedTuple):
+    """A function's outputs, tensors that it passed out beside them, and the way back."""
+
+    outputs: list[Tensor]
+    extra: list[Tensor]
+    pull: Pull
+
+
+def record(function: Traced, tensors: list[Tensor], *, keep_graph: bool = False, once: bool = True) -> Recorded:
+    """Run `function` on copies of `tensors` and remember how it got its outputs.
+
+    keep_graph: the results may be differentiated again with respect to anything that the function closes over; it is
+        switched on by itself inside another transformation and for inputs that require a gradient.
+    once: `pull` is called a single time, so that the record may be freed then.
+    """
+    if in_transform() or torch.compiler.is_compiling():
+        return _by_func(function, tensors)
+    keep = torch.is_grad_enabled() and (keep_graph or _DEPTH.get() > 0 or any(t.requires_grad for t in tensors))
+    return _by_autograd(function, tensors, keep, once)
+
+
+def in_transform() -> bool:
+    """Whether this runs inside one of torch.func's transformations (vmap, jvp)."""
+    return torch._C._functorch.maybe_current_level() is not None
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """A tensor cut off from a record that has ended."""
+    return tensor.detach() if tensor.requires_grad else tensor
+
+
+@contextlib.contextmanager
+def _deeper() -> Iterator[None]:
+    token = _DEPTH.set(_DEPTH.get() + 1)
+    try:
+        yield
+    finally:
+        _DEPTH.reset(token)
+
+
+def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool) -> Recorded:
+    with torch.enable_grad():
+        sources = [_source(tensor, keep) for tensor in tensors]
+        with _deeper():  # copies: an assignment to an argument must not reach the caller's array
+            outputs, extra = function([source.clone() for source in sources])
+    live = [index for index, output in enumerate(outputs) if output.requires_grad]
+
+    def pull(cotangents: list[Tensor], batched: bool = False) -> list[Tensor]:
+        if not live:
+            return [torch.zeros_like(source) for source in sources]
+        with torch.enable_grad():
+            found = torch.autograd.grad(
+                [outputs[index] for index in live],
+                sources,
+                [cotangents[index] for index in live],
+                retain_graph=keep or not once,
+                create_graph=keep,
+                materialize_grads=True,
+                is_grads_batched=batched,
+            )
+        return list(found)
+
+    if keep:
+        return Recorded(outputs, extra, pull)
+    return Recorded([plain(output) for output in outputs], [plain(tensor) for tensor in extra], pull)
+
+
+def _source(tensor: Tensor, keep: bool) -> Tensor:
+    """What to differentiate with respect to: a node of its own, so that closures over `tensor` do not count."""
+    if keep and tensor.requires_grad:
+        return tensor.view_as(tensor)
+    return tensor.detach().requires_grad_()
+
+
+def _by_func(function: Traced, tensors: list[Tensor]) -> Recorded:
+    def traced(*sources: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        outputs, extra = function([source.clone() for source in sources])
+        return tuple(outputs), tuple(extra)
+
+    outputs, back, extra = torch.func.vjp(traced, *tensors, has_aux=True)  # type: ignore[misc]
+
+    def pull(cotangents: list[Tensor], batched: bool = False) -> list[Tensor]:
+        return list((torch.func.vmap(back) if batched else back)(tuple(cotangents)))
+
+    return Recorded(list(outputs), list(extra), pull)
