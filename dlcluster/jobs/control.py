@@ -13,6 +13,7 @@ from dlcluster.remote.fanout import fan_out
 from dlcluster.remote.ssh import Gateway
 
 PATIENCE = 20.0  # seconds: a supervisor needs 10 to end its ranks, then comes the knife
+STORING = 3600.0  # seconds, in addition, for results that are on their way to the bucket
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ def stop_everywhere(cluster: Cluster, gateway: Gateway, job: str | None, *, but:
 
     but: the id of an instance that is known to be gone.
     """
-    payload = {"job": job, "seconds": PATIENCE}
+    payload = {"job": job, "seconds": PATIENCE, "storing": STORING}
+    limit = PATIENCE + STORING + 20
     outcomes = fan_out(
-        lambda node: nodecode.ask(gateway.connect(cluster.target(node)), "stop", payload, timeout=PATIENCE + 20),
+        lambda node: nodecode.ask(gateway.connect(cluster.target(node)), "stop", payload, timeout=limit),
         [node for node in cluster.nodes if node.instance_id != but],
     )
     jobs: dict[str, list[str]] = {}

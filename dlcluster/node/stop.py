@@ -1,6 +1,7 @@
 """Ends jobs on this node and says which: {"stopped": [job, ...], "killed": [job, ...]}.
 
-Payload: {"job": id or None for all, "seconds": patience}. Asking twice is harmless.
+Payload: {"job": id or None for all, "seconds": patience for the ranks, "storing": patience for results on their way to
+the bucket, which are never cut off in between}. Asking twice is harmless.
 """
 
 from __future__ import annotations
@@ -17,14 +18,22 @@ from . import files, processes
 def main(payload: dict[str, Any]) -> int:
     asked = [job for job in files.running_jobs() if payload["job"] in (None, job)]
     pids = {job: _ask(job) for job in asked}
-    deadline = time.monotonic() + payload["seconds"]
-    while any(files.alive(job) for job in asked) and time.monotonic() < deadline:
+    asked_at = time.monotonic()
+    killed: list[str] = []
+    while waiting := [job for job in asked if job not in killed and files.alive(job)]:
+        waited = time.monotonic() - asked_at
+        for job in waiting:
+            if waited > payload["seconds"] + (payload["storing"] if _storing(job) else 0):
+                _kill(pids[job])
+                killed.append(job)
         time.sleep(0.02)
-    killed = [job for job in asked if files.alive(job)]
-    for job in killed:
-        _kill(pids[job])
     print(json.dumps({"stopped": asked, "killed": killed}), flush=True)
     return 0
+
+
+def _storing(job: str) -> bool:
+    """Whether the ranks have ended and only their results are on their way, or have just arrived."""
+    return (files.status(job) or {}).get("state") in ("ended", "stored")
 
 
 def _ask(job: str) -> int:

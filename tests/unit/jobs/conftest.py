@@ -42,6 +42,7 @@ class FakeStore:
         self.objects: dict[str, bytes] = {}
         self.puts: list[str] = []
         self.broken = False
+        self.slow = 0.0  # seconds that every object takes on its way
 
     def exists(self, key: str) -> bool:
         return key in self.objects
@@ -92,6 +93,7 @@ def store() -> Iterator[FakeStore]:
             elif fake.broken:
                 self.answer(b"<Error><Code>NoSuchBucket</Code><Message>it is gone</Message></Error>", 404)
             else:
+                time.sleep(fake.slow)
                 fake.objects[unquote(self.path).removeprefix("/bucket/")] = body
                 self.answer(b"")
 

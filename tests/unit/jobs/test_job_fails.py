@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -166,3 +167,18 @@ def test_results_that_cannot_be_stored_are_told_and_do_not_change_the_exit_code(
     assert set(outcome.unstored) == {"head", "worker-0", "worker-1"}
     assert "it is gone" in outcome.unstored["worker-0"]
     assert [summary.state for summary in control.jobs(site.cluster, site)] == ["succeeded"]
+
+
+def test_a_stop_waits_for_results_that_are_on_their_way(site, monkeypatch):
+    monkeypatch.setattr(control, "PATIENCE", 0.5)
+    site.store.slow = 1.5
+    job = site.submit("import os\nopen(os.environ['DLCLUSTER_OUTPUT_DIR'] + '/model', 'w').write('weights')\n")
+    site.wait_for(lambda: (files_status(site, job, "head") or {}).get("state") == "ended")
+    stopped = control.stop_everywhere(site.cluster, site, None)
+    assert stopped.killed == []
+    assert site.store.objects[f"jobs/{job.id}/output/model"] == b"weights"
+
+
+def files_status(site, job, node):
+    path = site.cluster.node(node).path(job, "status.json")
+    return json.loads(path.read_text()) if path.exists() else None
