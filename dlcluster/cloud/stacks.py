@@ -149,6 +149,7 @@ def plan(
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
             Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
             Capabilities=CAPABILITIES,
+            ClientToken=change_set,  # a repeated call, its first answer lost, is the same change set
         )
         answer = _wait_for_change_set(session, name, change_set)
         result = Plan(kind, name, change_set, [_change(row) for row in answer])
@@ -211,7 +212,9 @@ def apply(session: Session, planned: Plan, on_event: OnEvent) -> Stack:
     seen = newest_event(session, stack.id)
     with aws_errors(f"executing the plan for {planned.stack_name}"):
         session.client("cloudformation").execute_change_set(
-            StackName=planned.stack_name, ChangeSetName=planned.change_set
+            StackName=planned.stack_name,
+            ChangeSetName=planned.change_set,
+            ClientRequestToken=planned.change_set,
         )
     events: list[Event] = []
 

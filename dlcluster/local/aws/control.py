@@ -19,6 +19,12 @@ from dlcluster.local.aws.calls import CallLog
 from dlcluster.local.aws.faults import Fault, Faults
 
 PREFIX = "/_emulator/"
+_NUMBERS: dict[str, Any] = {
+    **dict.fromkeys(("status", "nth", "seed", "seen", "hits"), int),
+    **dict.fromkeys(("probability", "seconds"), int | float),
+    "times": int | None,
+    "until": int | float | None,
+}
 
 
 class Refused(Exception):
@@ -80,8 +86,16 @@ class Control:
 def _fault(environ: dict[str, Any]) -> Fault:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     try:
-        fields = json.loads(body)
-        return Fault(**fields)
+        given = json.loads(body)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise Refused("a fault is a JSON object")
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, _NUMBERS.get(name, str)):
+            raise Refused(f"'{name}' has to be a {'number' if name in _NUMBERS else 'text'}")
+    try:
+        return Fault(**given)
     except (ValueError, TypeError) as problem:
         raise Refused(str(problem).replace("Fault.__init__() got an ", "")) from None
 

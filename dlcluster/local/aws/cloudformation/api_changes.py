@@ -193,7 +193,11 @@ class ChangeSets(Reads):
     def execute_change_set(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Do what the change set says; all change sets of the stack are gone then, as on AWS."""
         request.refuse_unsupported(params)
+        token = params.get("ClientRequestToken") or ""
         with self.registry.changing:
+            known = self.registry.stacks(context.region)
+            if token and any(stack.tokens.get(token) == "ExecuteChangeSet" for stack in known):
+                return {}
             change_set = self.find_change_set(params, context)
             stack = change_set.stack
             if change_set.execution != "AVAILABLE":
@@ -212,7 +216,8 @@ class ChangeSets(Reads):
             else:
                 self.check_updatable(stack)
                 operation = Update(self.registry, stack, change_set.target)
-            stack.options = Options(on_failure, None, params.get("ClientRequestToken") or "")
+            stack.options = Options(on_failure, None, token)
+            stack.tokens[token] = "ExecuteChangeSet"
             stack.change_sets.clear()
             stack.change_set_id = change_set.id
             if isinstance(operation, Update):
