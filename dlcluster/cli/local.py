@@ -15,27 +15,38 @@ def run_local_status(json_: bool) -> int:
     if json_:
         print_json(found)
     elif not found.get("running"):
-        render.err.print("the embedded cloud does not run; `dlcluster up` starts it")
+        held = "again with what it held" if found.get("kept") else ""
+        render.err.print(f"the embedded cloud does not run; `dlcluster up` starts it {held}".rstrip())
     else:
         for key, value in found.items():
             render.out.print(f"{key.replace('_', ' '):<12} {value}")
     return Exit.OK if found.get("running") else Exit.NOT_FOUND
 
 
-def run_local_stop(yes: bool, json_: bool) -> int:
-    """Stop the daemon. Asks when it still holds something."""
+def run_local_stop(discard: bool, yes: bool, json_: bool) -> int:
+    """Stop the daemon and keep what it holds, or forget it (discard). Asks when there are clusters."""
     from dlcluster.local import client
 
     found = client.status()
+    kept = found.get("kept", {})
     held = found.get("instances", 0) or found.get("stacks", 0)
-    if found.get("running") and held and not yes and not render.ask("Clusters run on it. Stop them with everything?"):
+    lost = held or kept if discard else held
+    if lost and not yes and not render.ask(_FORGET if discard else _PAUSE):
         raise UserError(
-            "the embedded cloud still holds clusters; nothing was stopped",
-            hint="`dlcluster down` first, or `dlcluster local stop -y`",
+            "the embedded cloud holds clusters; nothing was stopped",
+            hint=f"`dlcluster local stop -y{' --discard' if discard else ''}`, or `dlcluster down` first",
         )
-    stopped = client.stop()
+    stopped = client.stop(discard=discard)
     if json_:
-        print_json({"stopped": stopped})
+        print_json({"stopped": stopped, "kept": bool(held or kept) and not discard})
+    elif discard:
+        render.err.print("stopped and forgotten" if stopped else "forgotten")
+    elif stopped:
+        render.err.print("stopped; `dlcluster up` starts it again with what it held" if held else "stopped")
     else:
-        render.err.print("stopped" if stopped else "the embedded cloud does not run")
+        render.err.print("the embedded cloud does not run")
     return Exit.OK
+
+
+_PAUSE = "Clusters run on it: their processes end, their files and all else stay. Stop it?"
+_FORGET = "Clusters are on it. Remove them with everything?"

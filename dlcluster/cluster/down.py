@@ -39,6 +39,10 @@ def down(config: ClusterConfig, reporter: Reporter, *, outputs: Path | None = No
     report = Report(config.name)
     record = Record(config.name)
     found = find_stack(config)
+    if isinstance(found, Gone) and found.stopped:
+        reporter.step("starting the embedded cloud")
+        session(config, start=True)
+        found = find_stack(config)
     live = session(config)
     if isinstance(found, Gone):
         if not record.read() and not (live and sweep.find(live, config.name)):

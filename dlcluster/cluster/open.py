@@ -18,10 +18,14 @@ from dlcluster.remote.keys import KeyPair, load_key
 
 @dataclass(frozen=True)
 class Gone:
-    """Why a cluster is not there: `text` for people, `lost` when it died with the embedded cloud."""
+    """Why a cluster is not there: `text` for people.
+
+    lost: it died with the embedded cloud. stopped: the embedded cloud is stopped, and kept it.
+    """
 
     text: str
     lost: bool = False
+    stopped: bool = False
 
 
 def session(config: ClusterConfig, *, start: bool = False) -> Session | None:
@@ -44,11 +48,20 @@ def find_stack(config: ClusterConfig) -> tuple[Session, Stack] | Gone:
     stack = stacks.find(live, config.stack_name) if live else None
     if live and stack:
         return live, stack
+    if config.cloud == "local" and live is None and _is_kept(config):
+        return Gone(f"the embedded cloud that holds the cluster {config.name} is stopped", stopped=True)
     if config.cloud == "local" and made:
         return Gone(f"the local cluster {config.name} is gone: the embedded cloud that held it has stopped", lost=True)
     if record.removed:
         return Gone(f"the cluster {config.name} was removed on {record.removed}")
     return Gone(f"there is no cluster {config.name}" + (f" in {config.region}" if config.cloud == "aws" else ""))
+
+
+def _is_kept(config: ClusterConfig) -> bool:
+    from dlcluster.local import client
+
+    kept = client.kept()
+    return kept is not None and config.stack_name in kept.stacks
 
 
 def open_cluster(config: ClusterConfig) -> Cluster:
@@ -110,7 +123,9 @@ def not_found(config: ClusterConfig, gone: Gone) -> UserError:
     """The error for work on a cluster that is not there, with what to type next."""
     names = [record.name for record in known() if not record.removed]
     near = difflib.get_close_matches(config.name, names, 1)
-    if gone.lost:
+    if gone.stopped:
+        hint = "`dlcluster up` starts it again with what it held"
+    elif gone.lost:
         hint = "make a new one with `dlcluster up`, or clear its record with `dlcluster down`"
     elif near and near[0] != config.name:
         hint = f"did you mean {near[0]}? (-n {near[0]})"

@@ -50,12 +50,16 @@ def overview() -> list[dict[str, Any]]:
                 "name": config.name,
                 "cloud": config.cloud,
                 "region": config.region,
-                "state": "gone" if isinstance(found, Gone) else found["state"],
+                "state": _absent(found) if isinstance(found, Gone) else found["state"],
                 "nodes": 0 if isinstance(found, Gone) else len(found["nodes"]),
                 "usd_per_hour": 0.0 if gone else _cost(config),
             }
         )
     return rows
+
+
+def _absent(gone: Gone) -> str:
+    return "stopped" if gone.stopped else "gone"
 
 
 def _state(stack: stacks.Stack, nodes: list[fleet.Node], expected: int) -> str:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dlcluster.errors import Exit, UserError
-from dlcluster.local.home import PING, STATUS, Crash, Daemon, Home, home_dir
+from dlcluster.local import saved
+from dlcluster.local.home import PING, SAVE, STATUS, Crash, Daemon, Home, home_dir
 
-__all__ = ["Crash", "Daemon", "ensure", "find", "home_dir", "last_crash", "status", "stop"]
+__all__ = ["Crash", "Daemon", "ensure", "find", "home_dir", "kept", "last_crash", "status", "stop"]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -62,12 +63,37 @@ def ensure(home: Path | None = None) -> Daemon:
     )
 
 
-def stop(home: Path | None = None) -> bool:
-    """End the daemon and everything it holds; True when one ran. Returns when it is gone.
+def kept(home: Path | None = None) -> saved.Header | None:
+    """What a daemon that does not run any more has left to be taken up again, or None."""
+    place = Home(home or home_dir())
+    try:
+        return None if place.is_held() else saved.read_header(place.snapshot)
+    except saved.Unfit as error:
+        raise UserError(str(error), hint="forget it: dlcluster local stop --discard", code=Exit.UNAVAILABLE) from None
 
-    Raises UserError when it does not end.
+
+def stop(home: Path | None = None, *, discard: bool = False) -> bool:
+    """End the daemon; True when one ran. What it holds is kept for the next one, or forgotten (discard).
+
+    Returns when it is gone. Raises UserError when what it holds cannot be kept (it then goes on), or when it does
+    not end.
     """
     place = Home(home or home_dir())
+    daemon = find(place.path)
+    if daemon and not discard and (problem := daemon.ask(SAVE).get("problem")):
+        raise UserError(
+            f"what the embedded cloud holds cannot be kept: {problem}; nothing was stopped",
+            where=str(place.log),
+            hint="forget it: dlcluster local stop --discard",
+            code=Exit.UNAVAILABLE,
+        )
+    ran = _end(place)
+    if discard:
+        place.forget()
+    return ran
+
+
+def _end(place: Home) -> bool:
     daemon = place.read()
     if daemon is None or not place.is_held():
         return False
@@ -104,9 +130,21 @@ def status(home: Path | None = None) -> dict[str, Any]:
             "started": daemon.started,
             **held,
         }
+    else:
+        result |= _stopped(place)
     if crash := place.crash():
         result["crashed"] = {"pid": crash.daemon.pid, "started": crash.daemon.started, "last_seen": crash.last_seen}
     return result
+
+
+def _stopped(place: Home) -> dict[str, Any]:
+    try:
+        header = None if place.is_held() else saved.read_header(place.snapshot)
+    except saved.Unfit as error:
+        return {"kept": {"problem": str(error)}}
+    if header is None:
+        return {}
+    return {"kept": {"saved": header.saved, "stacks": header.stacks, "instances": header.instances}}
 
 
 def last_crash(home: Path | None = None) -> Crash | None:

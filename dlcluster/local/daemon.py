@@ -13,14 +13,15 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from dlcluster.local.aws.front import Emulator
 from dlcluster.local.aws.server import Server
-from dlcluster.local.home import PING, STATUS, Daemon, Home
+from dlcluster.local.home import PING, SAVE, STATUS, Daemon, Home
+from dlcluster.local.keeper import Keeper
 from dlcluster.local.nodes.node import Site
 from dlcluster.local.nodes.sweep import sweep
 from dlcluster.local.nodes.zygote import Zygote
@@ -42,20 +43,21 @@ class Options:
 
 
 class Front:
-    """The emulator as a WSGI application, with the daemon's own two pages; it notes when it was last used."""
+    """The emulator as a WSGI application, with the daemon's own pages; it notes when it was last used."""
 
     def __init__(self, emulator: Emulator, identity: str) -> None:
         self._emulator = emulator
         self._identity = identity
-        self.holdings: Callable[[], dict[str, Any]] = dict
+        self.pages: dict[str, Callable[[], dict[str, Any]]] = {PING: dict}
         self.used = time.monotonic()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.used = time.monotonic()
         path = environ.get("PATH_INFO")
-        if path not in (PING, STATUS):
+        page = self.pages.get(path or "")
+        if page is None:
             return self._emulator(environ, start_response)
-        answer = {"identity": self._identity} | (self.holdings() if path == STATUS else {})
+        answer = {"identity": self._identity} | page()
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(answer).encode()]
 
@@ -63,8 +65,10 @@ class Front:
 class Ports:
     """Two ports that are free on every loopback address; kept so while the daemon lives, as nodes come later."""
 
-    def __init__(self) -> None:
-        self._sockets = [self._reserve(), self._reserve()]
+    def __init__(self, wanted: Sequence[int] = ()) -> None:
+        """wanted: the ports of an earlier daemon, taken again when they are free."""
+        before = [*wanted, 0, 0]
+        self._sockets = [self._reserve(before[0]), self._reserve(before[1])]
         self.ssh, self.imds = (item.getsockname()[1] for item in self._sockets)
 
     def close(self) -> None:
@@ -72,10 +76,11 @@ class Ports:
             item.close()
 
     @staticmethod
-    def _reserve() -> socket.socket:
-        for port in random.sample(PORTS, 200):
+    def _reserve(wanted: int) -> socket.socket:
+        for port in [*filter(None, [wanted]), *random.sample(PORTS, 200)]:
             kept = socket.socket()
             with socket.socket() as probe, suppress(OSError):
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended do not count
                 probe.bind(("0.0.0.0", port))
                 probe.close()
                 kept.bind(("127.0.0.1", port))
@@ -92,9 +97,10 @@ class Cloud:
         self._options = options
         self._identity = secrets.token_hex(16)
         self._changed: Callable[[], None] = lambda: None
-        self._emulator = Emulator(nodes=options.nodes, on_change=lambda: self._changed())
+        self._emulator = Emulator(nodes=options.nodes, on_change=self._touch)
         self._front = Front(self._emulator, self._identity)
-        self._front.holdings = self._holdings
+        self._front.pages |= {STATUS: self._holdings, SAVE: self._save_now}
+        self._keeper = Keeper(self._emulator, home.snapshot, nodes=options.nodes)
         self._reconciler: Reconciler | None = None
 
     async def run(self, ready: Callable[[Daemon], None]) -> None:
@@ -102,15 +108,18 @@ class Cloud:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        server = Server(self._front, "127.0.0.1", self._options.port)
+        server = self._serve()
         self._emulator.endpoint = server.endpoint
-        ports, zygote = Ports(), Zygote(str(self._home.path))
+        ports, zygote = Ports(self._keeper.ports[1:]), Zygote(str(self._home.path))
+        self._keeper.ports = [server.port, ports.ssh, ports.imds]
         reconciling = self._start_nodes(ports, zygote) if self._options.nodes else None
         daemon = Daemon(os.getpid(), server.endpoint, ports.ssh, time.time(), self._home.path, self._identity)
         self._home.announce(daemon)
         log.info("listening at %s, nodes on port %s", daemon.endpoint, daemon.ssh_port)
         ready(daemon)
+        self._emulator.compute.on_state()  # what was taken up goes on
         await self._live(stop)
+        await asyncio.to_thread(self._save_now)
         if reconciling and self._reconciler:
             reconciling.cancel()
             await self._reconciler.close()
@@ -130,7 +139,7 @@ class Cloud:
             ssh_port=ports.ssh,
             imds_port=ports.imds,
         )
-        self._reconciler = Reconciler(site, self._home.nodes)
+        self._reconciler = Reconciler(site, self._home.nodes, self._keeper.disks)
         self._changed = self._reconciler.changed
         return asyncio.create_task(self._reconciler.run())
 
@@ -145,11 +154,44 @@ class Cloud:
             except FileNotFoundError:
                 log.warning("%s was removed", self._home.path)
                 return
+            await asyncio.to_thread(self._keeper.tick, self._disks())
             if limit and time.monotonic() - self._front.used > limit:
                 if not await asyncio.to_thread(self._in_use):
                     log.info("nothing held and nobody asked for %g s", limit)
                     return
                 self._front.used = time.monotonic()
+
+    def take_up(self) -> None:
+        """Go on with what an earlier daemon held, and clear away what it left besides. Raises OSError."""
+        self._keeper.restore(self._home.nodes)
+        sweep(self._home.nodes, self._keeper.disks)
+        self._emulator.compute.on_state = self._after(self._emulator.compute.on_state)
+
+    def _after(self, wake: Callable[[], None]) -> Callable[[], None]:
+        def on_state() -> None:
+            self._keeper.touch()
+            wake()
+
+        return on_state
+
+    def _touch(self) -> None:
+        self._keeper.touch()
+        self._changed()
+
+    def _serve(self) -> Server:
+        """The AWS endpoint: at the port that was asked for, else at the one of the earlier daemon, else anywhere."""
+        before = self._keeper.ports[:1]
+        if not self._options.port and before:
+            with suppress(OSError):
+                return Server(self._front, "127.0.0.1", before[0])
+        return Server(self._front, "127.0.0.1", self._options.port)
+
+    def _disks(self) -> list[str]:
+        return self._reconciler.disks() if self._reconciler else []
+
+    def _save_now(self) -> dict[str, Any]:
+        problem = self._keeper.save(self._disks())
+        return {"problem": problem} if problem else {"saved": True}
 
     def _holdings(self) -> dict[str, Any]:
         emulator = self._emulator
@@ -161,6 +203,7 @@ class Cloud:
             "buckets": len(buckets),
             "nodes": len(self._reconciler.nodes) if self._reconciler else 0,
             "calls": len(emulator.calls),
+            "unsaved": self._keeper.unsaved,
         }
 
     def _in_use(self) -> bool:
@@ -179,8 +222,8 @@ def run(home: Home, options: Options, ready: Callable[[Daemon], None]) -> None:
     }
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most) if most > 0 else FILES, most))
-    home.bury()
-    sweep(home.nodes)
     cloud = Cloud(home, options)
+    cloud.take_up()
+    home.bury()
     asyncio.run(cloud.run(ready))
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 PING = "/_dlcluster/ping"
 STATUS = "/_dlcluster/status"
+SAVE = "/_dlcluster/save"
 ANSWER_SECONDS = 10.0  # how long a busy daemon may take to answer
 
 
@@ -46,7 +48,7 @@ class Daemon:
 
 @dataclass(frozen=True)
 class Crash:
-    """A daemon that ended without saying goodbye, and with it all it held. last_seen: seconds since the epoch."""
+    """A daemon that ended without saying goodbye. last_seen: seconds since the epoch."""
 
     daemon: Daemon
     last_seen: float
@@ -65,6 +67,10 @@ class Home:
     @property
     def nodes(self) -> Path:
         return self.path / "nodes"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.path / "cloud.snapshot"
 
     @property
     def _record(self) -> Path:
@@ -125,6 +131,13 @@ class Home:
         """Put the record of a dead daemon aside. Call while holding the home."""
         if self._record.exists():
             self._record.replace(self._crash)
+
+    def forget(self) -> None:
+        """Drop what is kept of the last daemon. Call while none runs."""
+        self.snapshot.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
+        self._crash.unlink(missing_ok=True)
+        shutil.rmtree(self.nodes, ignore_errors=True)
 
     def crash(self) -> Crash | None:
         """The daemon that died here last, unless one has ended well since."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ class Reconciler:
     Level-triggered: a missed or repeated event does no harm. One task per node, so 64 start side by side.
     """
 
-    def __init__(self, site: Site, directory: Path) -> None:
+    def __init__(self, site: Site, directory: Path, kept: Iterable[str] = ()) -> None:
+        """kept: ids of instances whose nodes have a directory already, from an earlier daemon."""
         self._site = site
         self._directory = directory
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._kept: dict[str, Layout] = {}  # of stopped instances
+        # Of stopped instances, and of those that an earlier daemon left.
+        self._kept = {identity: Layout(directory / identity) for identity in kept}
         self._dead: set[str] = set()  # their init was killed
         self.nodes: dict[str, Node] = {}
 
@@ -73,10 +75,14 @@ class Reconciler:
             self._begin(identity, self._stop(identity, keep=state in (*OFF, "pending")))
 
     async def close(self) -> None:
-        """Stop every node."""
+        """Stop every node; their directories stay."""
         while self._busy:
             await asyncio.wait(list(self._busy.values()))
-        await asyncio.gather(*(self._stop(identity, keep=False) for identity in list(self.nodes)))
+        await asyncio.gather(*(self._stop(identity, keep=True) for identity in list(self.nodes)))
+
+    def disks(self) -> list[str]:
+        """Ids of the instances whose node has a directory."""
+        return [*self.nodes, *self._kept]
 
     def _begin(self, identity: str, work: Coroutine[Any, Any, None]) -> None:
         task = self._busy[identity] = self._loop.create_task(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -173,11 +174,67 @@ def test_a_killed_daemon_leaves_no_process_and_the_next_start_is_clean(cloud, to
 
     again = client.ensure()
     assert again.pid != cloud.daemon.pid
-    assert client.status()["instances"] == 0
-    assert not list(Home(cloud.home).nodes.glob("*"))
     assert client.last_crash().daemon == cloud.daemon
-    client.stop()
+    client.stop(discard=True)
     assert client.last_crash() is None
+    assert not list(Home(cloud.home).nodes.glob("*"))
+
+
+def test_a_stopped_cloud_goes_on_with_instances_addresses_disks_and_objects(cloud, own, tools):
+    first, second = cloud.launch(2, UserData="#!/bin/bash\necho once >> $HOME/boots")
+    address = first["PrivateIpAddress"]
+    boots = Home(cloud.home).nodes / first["InstanceId"] / "root/home/ubuntu/boots"
+    tools.wait_until(boots.exists, "the user data has run")
+    host_key = cloud.connect(address).get_transport().get_remote_server_key()
+    cloud.client("s3").create_bucket(Bucket="kept")
+    cloud.client("s3").put_object(Bucket="kept", Key="x", Body=b"content")
+    cloud.client("ec2").stop_instances(InstanceIds=[second["InstanceId"]])
+    tools.wait_until(lambda: client.status()["nodes"] == 1, "the other node is off")
+
+    assert client.stop() is True
+    assert client.status()["kept"]["instances"] == 2
+    again = own(client.ensure())
+    assert (again.daemon.endpoint, again.daemon.ssh_port) == (cloud.daemon.endpoint, cloud.daemon.ssh_port)
+    tools.wait_until(lambda: again.state(first["InstanceId"]) == "running", "the instance runs again")
+    assert again.state(second["InstanceId"]) == "stopped"
+    with again.connect(address) as connection:
+        assert connection.get_transport().get_remote_server_key() == host_key
+        assert connection.exec_command("cat boots")[1].read() == b"once\n"
+    assert again.client("s3").get_object(Bucket="kept", Key="x")["Body"].read() == b"content"
+    again.client("ec2").start_instances(InstanceIds=[second["InstanceId"]])
+    tools.wait_until(lambda: again.state(second["InstanceId"]) == "running", "the stopped one starts")
+    assert again.run(second["PrivateIpAddress"], "cat boots") == "once\n"
+
+
+def test_a_killed_cloud_goes_on_with_what_it_had_written(cloud, own, tools):
+    kept, broken = cloud.launch(2)
+    tools.wait_until(lambda: not client.status()["unsaved"], "all is written")
+    os.kill(cloud.daemon.pid, signal.SIGKILL)
+    tools.wait_until(lambda: not tools.named(str(cloud.home)), "no process is left")
+    shutil.rmtree(Home(cloud.home).nodes / broken["InstanceId"])
+    (Home(cloud.home).nodes / "i-nobody").mkdir()
+    again = own(client.ensure())
+    tools.wait_until(lambda: again.state(kept["InstanceId"]) == "running", "the instance runs again")
+    found = again.client("ec2").describe_instances(InstanceIds=[broken["InstanceId"]])["Reservations"][0]["Instances"]
+    assert found[0]["State"]["Name"] == "terminated"
+    assert "directory was gone" in found[0]["StateReason"]["Message"]
+    assert not (Home(cloud.home).nodes / "i-nobody").exists()
+
+
+def test_what_cannot_be_taken_up_again_stops_the_start_and_stays(home, own, tools):
+    own(client.ensure()).client("s3").create_bucket(Bucket="kept")
+    client.stop()
+    snapshot = Home(home).snapshot
+    whole = snapshot.read_bytes()
+    assert stat.S_IMODE(snapshot.stat().st_mode) == 0o600
+    for damage, words in ((whole[:-1], "is damaged"), (whole.replace(b"python 3", b"python 2", 1), "was written by")):
+        snapshot.write_bytes(damage)
+        with pytest.raises(UserError, match=words) as refused:
+            client.ensure()
+        assert "local stop --discard" in str(refused.value)
+        assert snapshot.read_bytes() == damage
+    client.stop(discard=True)
+    assert own(client.ensure()).client("s3").list_buckets()["Buckets"] == []
 
 
 def ancestor(pid, init):

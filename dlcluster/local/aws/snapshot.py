@@ -84,6 +84,12 @@ def load(emulator: Emulator, data: bytes) -> None:
         service.restored()
 
 
+def stacks(emulator: Emulator) -> list[str]:
+    """The names of the stacks that are not deleted."""
+    (formation,) = emulator.services["cloudformation"]
+    return sorted(stack.name for stack in formation.registry.alive())  # type: ignore[attr-defined]
+
+
 def _moto_state() -> dict[type, Any]:
     """Every backend that was used, by its class, with what the dictionary of its kind keeps beside them."""
     from moto.core.base_backend import BackendDict

@@ -1,18 +1,19 @@
-"""What a crash may leave: node directories, and processes should a daemon and its zygote die together."""
+"""What a crash may leave: processes should a daemon and its zygote die together, and directories nobody knows."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 
-def sweep(directory: Path) -> list[int]:
-    """Kill processes of nodes that lived below directory and remove it; returns their process ids.
+def sweep(directory: Path, keep: Collection[str] = ()) -> list[int]:
+    """Kill processes of nodes that lived below directory, and remove all of it but `keep`; returns their process ids.
 
-    They are known by NODE_ROOT in their environment. Without /proc only the files are removed.
+    Processes are known by NODE_ROOT in their environment. Without /proc only the files are removed.
     """
     killed = []
     mark = b"NODE_ROOT=" + os.fsencode(directory) + b"/"
@@ -22,5 +23,7 @@ def sweep(directory: Path) -> list[int]:
                 pid = int(environment.parent.name)
                 os.kill(pid, signal.SIGKILL)
                 killed.append(pid)
-    shutil.rmtree(directory, ignore_errors=True)
+    for node in directory.glob("*"):
+        if node.name not in keep:
+            shutil.rmtree(node, ignore_errors=True)
     return killed

@@ -95,25 +95,41 @@ def test_a_setup_that_fails_names_the_node_and_the_last_line(world):
     world.run("down")
 
 
-def test_a_killed_embedded_cloud_is_reported_and_up_starts_clean(world):
+def test_a_killed_embedded_cloud_is_reported_and_up_goes_on_with_what_it_held(world):
     world.run("up", "-n", "x")
+    before = [node["instance_id"] for node in world.json("status", "-n", "x")["nodes"]]
+    world.run("exec", "-n", "x", "-w", "head", "echo mine > $HOME/file")
+    assert world.wait_for(lambda: not world.daemon()["unsaved"], 30)
     os.kill(world.daemon()["pid"], signal.SIGKILL)
     assert world.wait_for(lambda: not world.processes(), 10), "a crashed daemon leaves no orphan"
     for command in ("status", "train", "exec"):
         gone = world.run(command, "-n", "x", *(["true"] if command == "exec" else []), code=66)
-        assert "the local cluster x is gone" in gone.stderr
+        assert "the embedded cloud that holds the cluster x is stopped" in gone.stderr
+        assert "`dlcluster up` starts it again with what it held" in gone.stderr
+    assert [row["state"] for row in world.json("status", "--all")] == ["stopped"]
     world.run("up", "-n", "x")
-    assert world.json("status", "-n", "x")["state"] == "ready"
-    os.kill(world.daemon()["pid"], signal.SIGKILL)
+    found = world.json("status", "-n", "x")
+    assert found["state"] == "ready"
+    assert [node["instance_id"] for node in found["nodes"]] == before
+    assert world.run("exec", "-n", "x", "-w", "head", "cat $HOME/file").stdout == "mine\n"
+    world.run("local", "stop", "-y")
+    world.run("down", "-n", "x")
+    assert world.daemon()["stacks"] == 0
+
+
+def test_stopping_asks_first_and_what_is_forgotten_is_said_to_be_gone(world):
+    world.run("up", "-n", "x")
+    for options in ([], ["--discard"]):
+        refused = world.run("local", "stop", *options, code=2)
+        assert "holds clusters" in refused.stderr
+    assert world.daemon()["running"]
+    world.run("local", "stop", "--discard", "-y")
+    for command in ("status", "train", "exec"):
+        gone = world.run(command, "-n", "x", *(["true"] if command == "exec" else []), code=66)
+        assert "the local cluster x is gone" in gone.stderr
     cleared = world.run("down", "-n", "x")
     assert "the local cluster x is gone" in cleared.stderr
-
-
-def test_stopping_the_embedded_cloud_with_clusters_asks_first(world):
     world.run("up", "-n", "x")
-    refused = world.run("local", "stop", code=2)
-    assert "still holds clusters" in refused.stderr
-    assert world.daemon()["running"]
     world.run("down", "-n", "x")
     world.run("local", "stop")
     assert not world.daemon()["running"]

@@ -102,7 +102,7 @@ def test_the_sweep_kills_what_belongs_to_old_nodes_and_nothing_else(layout, tmp_
         assert sweep(tmp_path) == [old.pid]
         assert old.wait(10) == -9
         assert other.poll() is None
-        assert not tmp_path.exists()
+        assert not layout.directory.exists()
     finally:
         other.kill()
         other.wait()

@@ -1,0 +1,90 @@
+"""What a stopped daemon held, in one file of its home: a line of JSON that anyone may read, then the cloud itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FORMAT = 1
+
+
+class Unfit(OSError):
+    """What is kept cannot be taken up again by this program."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """fits: what reads it (Python, moto, our code). nodes: instances have nodes. saved: seconds since the epoch.
+
+    stacks: names; instances: how many live; disks: ids of instances whose node had a directory; ports: of AWS, SSH
+    and metadata, taken again when they are free. digest: SHA-256 of what follows.
+    """
+
+    fits: str
+    nodes: bool
+    saved: float
+    stacks: list[str] = field(default_factory=list)
+    instances: int = 0
+    disks: list[str] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
+    digest: str = ""
+    format: int = FORMAT
+
+
+def write(path: Path, header: Header, data: bytes) -> None:
+    """Replace the file in one step, readable by the user alone. Raises OSError."""
+    complete = {**asdict(header), "digest": hashlib.sha256(data).hexdigest()}
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(json.dumps(complete).encode() + b"\n" + data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def read_header(path: Path) -> Header | None:
+    """What is kept, or None when nothing is. Raises Unfit for a file that is not one of these."""
+    try:
+        with path.open("rb") as file:
+            return _header(path, file.readline())
+    except FileNotFoundError:
+        return None
+
+
+def read(path: Path, fits: str, *, nodes: bool) -> tuple[Header, bytes] | None:
+    """What is kept, or None when nothing is. Raises Unfit when it is damaged or of another program."""
+    try:
+        line, _, data = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return None
+    header = _header(path, line)
+    if header.digest != hashlib.sha256(data).hexdigest():
+        raise Unfit(f"{path} is damaged; {_held(header)}")
+    if header.fits != fits:
+        raise Unfit(f"{path} was written by {header.fits}; this is {fits}; {_held(header)}")
+    if header.nodes != nodes:
+        how = "with" if header.nodes else "without"
+        raise Unfit(f"{path} was written by a cloud {how} nodes; {_held(header)}")
+    return header, data
+
+
+def _header(path: Path, line: bytes) -> Header:
+    try:
+        header = Header(**json.loads(line))
+    except (ValueError, TypeError):
+        raise Unfit(f"{path} is damaged") from None
+    if header.format != FORMAT:
+        raise Unfit(f"{path} has the format {header.format}, not {FORMAT}")
+    return header
+
+
+def _held(header: Header) -> str:
+    stacks = ", ".join(header.stacks) or "none"
+    return (
+        f"it holds {header.instances} instance(s) and the stacks: {stacks} "
+        "(`dlcluster local stop --discard` forgets them)"
+    )
