@@ -52,13 +52,15 @@ class Backend:
         with self.lock:
             return self._run(environ)
 
-    def call(self, service: str, action: str, params: dict[str, Any], region: str) -> dict[str, Any]:
-        """Make a call as the account's owner; raises AwsError as moto answers it."""
+    def call(
+        self, service: str, action: str, params: dict[str, Any], region: str, access_key: str = "emulator"
+    ) -> dict[str, Any]:
+        """Make a call, as the account's owner if no access key is given; raises AwsError as moto answers it."""
         model = service_model(service)
         operation = model.operation_model(action)
         protocol = model.metadata["protocol"]
         request = create_serializer(protocol, include_validation=False).serialize_to_request(params, operation)
-        answer = self.respond(_environ(request, service, region), service, action)
+        answer = self.respond(_environ(request, service, region, access_key), service, action)
         headers = {name.lower(): value for name, value in answer.headers}
         raw = {"body": answer.body, "status_code": answer.status, "headers": headers}
         output: Any = operation.output_shape
@@ -86,6 +88,13 @@ class Backend:
 
         return dict(ec2_backends[self.account_id])
 
+    def profile_role(self, profile: str) -> str | None:
+        """The name of the role of an instance profile; None where there is none."""
+        from moto.iam.models import iam_backends
+
+        found = list(iam_backends[self.account_id]["aws"].instance_profiles.values())
+        return next((item.roles[0].name for item in found if item.name == profile and item.roles), None)
+
     def take_bucket_policy(self, bucket: str) -> bytes:
         """Take a bucket's policy out of moto."""
         from moto.s3.models import s3_backends
@@ -109,7 +118,7 @@ class Backend:
         return Answer(status[0], status[1], body)
 
 
-def _environ(request: dict[str, Any], service: str, region: str) -> dict[str, Any]:
+def _environ(request: dict[str, Any], service: str, region: str, access_key: str) -> dict[str, Any]:
     body = request["body"]
     data = urlencode(body).encode() if isinstance(body, dict) else bytes(body)
     form = "application/x-www-form-urlencoded; charset=utf-8"
@@ -122,7 +131,7 @@ def _environ(request: dict[str, Any], service: str, region: str) -> dict[str, An
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_HOST": f"{service}.{region}.amazonaws.com",
-        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential=emulator/20260101/{region}/{service}/aws4_request, ",
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, ",
         "CONTENT_LENGTH": str(len(data)),
         "CONTENT_TYPE": request["headers"].get("Content-Type", form),
         "wsgi.version": (1, 0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dlcluster.local.aws.backend import Backend
+from dlcluster.local.aws.sessions import RoleSessions, instance_of
 from dlcluster.local.aws.wire import AwsError
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -66,6 +66,7 @@ class Compute:
         self._nodes = nodes
         self._lives: dict[str, _Life] = {}
         self._lock = threading.RLock()
+        self.sessions = RoleSessions()
         self.placement_groups: dict[tuple[str, str], dict[str, Any]] = {}  # by region and name
         self.on_state: Callable[[], None] = lambda: None
 
@@ -113,23 +114,19 @@ class Compute:
         return self._life(instance_id).console
 
     def credentials(self, instance_id: str) -> dict[str, str]:
-        """Role credentials as the instance metadata service answers them; the key id names the instance."""
-        secret = hashlib.sha256(f"secret {instance_id}".encode()).hexdigest()
-        expires = datetime.now(UTC) + timedelta(hours=6)
-        return {
-            "Code": "Success",
-            "Type": "AWS-HMAC",
-            "AccessKeyId": "ASIA" + instance_id.removeprefix("i-").upper(),
-            "SecretAccessKey": secret[:40],
-            "Token": secret,
-            "LastUpdated": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
+        """Role credentials as the instance metadata service answers them."""
+        return self.sessions.current(instance_id, self._role(instance_id)).document()
 
     @staticmethod
     def caller(access_key: str) -> str | None:
         """The instance whose role credentials an access key belongs to."""
-        return "i-" + access_key.removeprefix("ASIA").lower() if access_key.startswith("ASIA") else None
+        return instance_of(access_key)
+
+    def find(self, instance_id: str) -> Instance | None:
+        """An instance, or None for one that EC2 does not describe (any more)."""
+        with self._backend.lock:
+            found = next((pair for pair in self._all() if pair[1].id == instance_id), None)
+            return self._instance(*found) if found else None
 
     def state(self, instance_id: str) -> str:
         """The state of an instance; raises AwsError(InvalidInstanceID.NotFound)."""
@@ -257,6 +254,13 @@ class Compute:
             profile_arn=profile.get("Arn"),
             launch_time=instance.launch_time.replace(tzinfo=UTC),
         )
+
+    def _role(self, instance_id: str) -> str | None:
+        """The name of an instance's role: the one of its instance profile."""
+        with self._backend.lock:
+            _, instance = self._find(instance_id)
+            arn = (instance.iam_instance_profile or {}).get("Arn", "")
+            return self._backend.profile_role(arn.rpartition("/")[2])
 
     def _life(self, instance_id: str) -> _Life:
         with self._lock:

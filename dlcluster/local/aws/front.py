@@ -16,6 +16,7 @@ from dlcluster.local.aws.compute import Compute
 from dlcluster.local.aws.control import PREFIX, Control
 from dlcluster.local.aws.faults import Faults, Strike
 from dlcluster.local.aws.faults.lost import ask_again
+from dlcluster.local.aws.permissions.guard import Permissions
 from dlcluster.local.aws.policies import BucketPolicies
 from dlcluster.local.aws.query import AwsError, Context, QueryService
 from dlcluster.local.aws.routing import Call, identify, path_style, refuse_expired
@@ -46,6 +47,7 @@ class Emulator:
         self.account_id = self.backend.account_id
         self.compute = Compute(self.backend, nodes=nodes)
         self.policies = BucketPolicies(self.backend)
+        self.permissions = Permissions(self)
         self.calls = CallLog()
         self.faults = Faults()
         self.control = Control(self.faults, self.calls)
@@ -131,6 +133,7 @@ class Emulator:
             if strike.error is not None:
                 raise strike.error
             refuse_expired(environ)
+            self.permissions.check(call, environ)
             self.faults.hidden.check(call)
             services = self.services.get(call.service, [])
             service = next((item for item in services if item.complete or item.implements(call.action)), None)

@@ -1,15 +1,12 @@
-"""Bucket policies, held beside moto: it would apply them without their conditions.
-
-A policy that denies what does not come over TLS then denies everything.
-"""
+"""Bucket policies, held beside moto: it would apply them without their conditions. Permissions read them here."""
 
 from __future__ import annotations
 
 import io
-import json
 from typing import Any
 
 from dlcluster.local.aws.backend import Answer, Backend
+from dlcluster.local.aws.permissions.policy import problem
 from dlcluster.local.aws.routing import Call
 from dlcluster.local.aws.wire import AwsError
 
@@ -21,13 +18,18 @@ class BucketPolicies:
         self._backend = backend
         self._policies: dict[str, bytes] = {}
 
+    def of(self, bucket: str) -> str | None:
+        """The policy of a bucket, as JSON."""
+        policy = self._policies.get(bucket)
+        return policy.decode() if policy is not None else None
+
     def respond(self, call: Call, environ: dict[str, Any]) -> Answer:
         """The answer to any S3 call."""
         bucket = environ["PATH_INFO"].strip("/").partition("/")[0]
         if call.action == "GetBucketPolicy" and bucket in self._policies:
             return Answer(200, [("Content-Type", "application/json")], self._policies[bucket])
-        if call.action == "PutBucketPolicy" and not _is_json_object(environ):
-            raise AwsError("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+        if call.action == "PutBucketPolicy" and (fault := problem(_body(environ))):
+            raise AwsError("MalformedPolicy", fault)
         answer = self._backend.respond(environ, call.service, call.action)
         if answer.status < 300:
             if call.action == "PutBucketPolicy":
@@ -37,10 +39,7 @@ class BucketPolicies:
         return answer
 
 
-def _is_json_object(environ: dict[str, Any]) -> bool:
+def _body(environ: dict[str, Any]) -> str:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
-    try:
-        return isinstance(json.loads(body), dict)
-    except ValueError:
-        return False
+    return str(body.decode("utf-8", "replace"))

@@ -9,6 +9,7 @@ from dlcluster.local.aws.autoscaling import AutoScaling
 from dlcluster.local.aws.budgets import Budgets
 from dlcluster.local.aws.cloudformation import CloudFormation
 from dlcluster.local.aws.fsx import FileSystems
+from dlcluster.local.aws.identity import Identity
 from dlcluster.local.aws.images import ImageParameters
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.launch import Instances
@@ -28,4 +29,5 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
     "ec2": [Instances, PlacementGroups, CapacityReservations, Deletions],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],
+    "sts": [Identity],
 }

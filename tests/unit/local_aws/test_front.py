@@ -112,10 +112,13 @@ def test_changes_are_announced_and_reads_are_not(cloud: Any) -> None:
 
 
 def test_an_instance_is_known_by_its_access_key(cloud: Any) -> None:
-    credentials = cloud.emulator.compute.credentials("i-0123456789abcdef0")
-    cloud.client("ec2", access_key=credentials["AccessKeyId"]).describe_vpcs()
+    image = "ami-12c6146b"
+    made = cloud.client("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    credentials = cloud.emulator.compute.credentials(made)
+    with pytest.raises(ClientError, match="AuthFailure"):  # a key without its token
+        cloud.client("ec2", access_key=credentials["AccessKeyId"]).describe_vpcs()
     assert last(cloud).origin == "node"
-    assert cloud.emulator.compute.caller(last(cloud).access_key) == "i-0123456789abcdef0"
+    assert cloud.emulator.compute.caller(last(cloud).access_key) == made
     assert cloud.emulator.compute.caller("AKIAUSER") is None
 
 

@@ -1,0 +1,1 @@
+"""What callers may do: IAM policies of instance roles, and bucket policies."""
