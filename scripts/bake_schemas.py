@@ -53,7 +53,10 @@ def bake(kind: str) -> dict[str, Any]:
     read_only = names(schema, "readOnlyProperties")
     allowed = tree(schema, schema) or {"p": {}}
     allowed["p"] = {name: item for name, item in allowed["p"].items() if name not in read_only}
-    tagging = schema.get("tagging") or {}
+    tagging = schema.get("tagging")
+    if tagging is None and "Tags" in schema["properties"]:  # a schema of the old kind (FSx) is silent on tags
+        tagging = {"taggable": True, "cloudFormationSystemTags": True, "tagUpdatable": True}
+    tagging = tagging or {}
     return {
         "tree": allowed,
         "createOnly": names(schema, "createOnlyProperties"),

@@ -42,6 +42,19 @@ LISTS = [
     ("s3", "list_buckets", "Buckets", "Name"),
     ("ssm", "describe_parameters", "Parameters", "Name"),
     ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    ("logs", "describe_metric_filters", "metricFilters", "filterName"),
+    ("ec2", "describe_capacity_reservations", "CapacityReservations", "CapacityReservationId"),
+    ("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
+    ("efs", "describe_file_systems", "FileSystems", "FileSystemId"),
+    ("efs", "describe_access_points", "AccessPoints", "AccessPointId"),
+    ("fsx", "describe_file_systems", "FileSystems", "FileSystemId"),
+    ("sns", "list_topics", "Topics", "TopicArn"),
+    ("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
+    ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    ("iam", "list_users", "Users", "UserName"),
+    ("autoscaling", "describe_policies", "ScalingPolicies", "PolicyARN"),
+    ("autoscaling", "describe_scheduled_actions", "ScheduledUpdateGroupActions", "ScheduledActionARN"),
 ]
 
 
@@ -119,8 +132,12 @@ class Account:
                 pages = list(client.get_paginator(operation).paginate())
             else:
                 pages = [getattr(client, operation)()]
-            rows = [row for page in pages for row in page[key] if row.get("State") != "deleted"]
+            rows = [row for page in pages for row in page[key] if row.get("State") not in ("deleted", "cancelled")]
             found |= {f"{service}:{operation}:{row[identity]}" for row in rows}
+        found |= {f"sqs:{url}" for url in self.client("sqs").list_queues().get("QueueUrls", [])}
+        policies = self.client("iam").list_policies(Scope="Local")["Policies"]
+        budgets = self.client("budgets").describe_budgets(AccountId=self.emulator.account_id)["Budgets"]
+        found |= {row["Arn"] for row in policies} | {f"budget:{row['BudgetName']}" for row in budgets}
         for instance in self.emulator.compute.instances():
             if instance.state != "terminated":
                 found.add(f"ec2:instance:{instance.id}")

@@ -175,10 +175,6 @@ def test_malformed_text_is_refused_with_its_place(text: str, message: str) -> No
             resources(A={"Type": "AWS::EC2::Nope"}),
             "Template format error: Unrecognized resource types: [AWS::EC2::Nope]",
         ),
-        (
-            resources(A={"Type": "AWS::Lambda::Function"}),
-            "Resource types that this endpoint does not support: [AWS::Lambda::Function]",
-        ),
         (resources(A={**VPC, "Propertys": {}}), "Invalid template resource property 'Propertys'"),
         (
             resources(A=VPC, B={"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Nobody"}}}),

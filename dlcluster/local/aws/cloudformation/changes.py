@@ -176,11 +176,11 @@ class _Computation:
         kind, schema = KINDS[resource.type], SCHEMAS[resource.type]
         recreation = "Never" if name in kind.moves else schema.recreation(name)
         after = properties.get(name)
-        attribute = "Tags" if name == "Tags" else "Properties"
+        attribute = "Tags" if name == kind.tag_property else "Properties"
         for source, entity in self._causes(resource, name):
             yield Detail(
                 attribute,
-                "" if name == "Tags" else name,
+                "" if attribute == "Tags" else name,
                 recreation,
                 source in ("ResourceReference", "ResourceAttribute") or has_unknown(after),
                 source,

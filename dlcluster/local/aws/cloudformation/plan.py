@@ -10,7 +10,7 @@ from dlcluster.local.aws.cloudformation.intrinsics import NO_VALUE, Resolver, Sc
 from dlcluster.local.aws.cloudformation.model import Resource, Target
 from dlcluster.local.aws.cloudformation.schema import SCHEMAS
 from dlcluster.local.aws.cloudformation.template import order
-from dlcluster.local.aws.cloudformation.types import KINDS
+from dlcluster.local.aws.cloudformation.types import KINDS, refused
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class Plan:
 
     def _check_support(self) -> None:
         for name, item in self.definitions.items():
+            if item.type not in KINDS:
+                reason = refused.reason(item.type)
+                raise error(f"{item.type} (resource {name}) is not supported by this endpoint"
+                            f"{': ' if reason else ''}{reason}")  # fmt: skip
             schema, kind = SCHEMAS[item.type], KINDS[item.type]
             allowed = set((schema.tree or {}).get("p", {}))
             for extra in sorted((item.properties.keys() & allowed) - kind.properties):
@@ -92,14 +96,9 @@ class Plan:
         """What the resource carries: its own tags over the stack's, and AWS's three where the type takes them."""
         definition = self.definitions[name]
         schema, kind = SCHEMAS[definition.type], KINDS[definition.type]
-        if not schema.taggable or "Tags" not in kind.properties:
+        if not schema.taggable or kind.tag_property not in kind.properties:
             return {}
-        tags = dict(self.target.tags)
-        own = properties.get("Tags") or {}
-        if isinstance(own, dict):
-            tags.update({key: text(value) for key, value in own.items()})
-        else:
-            tags.update({text(item.get("Key")): text(item.get("Value")) for item in own if isinstance(item, dict)})
+        tags = {**self.target.tags, **kind.own_tags(properties)}
         if schema.system_tags and kind.system_tags:
             tags["aws:cloudformation:stack-name"] = self.identity.name
             tags["aws:cloudformation:stack-id"] = self.identity.id
@@ -133,11 +132,11 @@ def canonical(value: Any) -> Any:
 
 
 def changes(resource: Resource, properties: Mapping[str, Any], tags: Mapping[str, str]) -> frozenset[str]:
-    """Top-level properties that differ from what was last applied; a change of stack tags counts as Tags."""
+    """Top-level properties that differ from what was last applied; stack tags count as the type's own."""
     old, new = canonical(resource.properties), canonical(properties)
     changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     if SCHEMAS[resource.type].tag_updatable and resource.tags != tags:
-        changed.add("Tags")
+        changed.add(KINDS[resource.type].tag_property)
     return frozenset(changed)
 
 

@@ -57,11 +57,11 @@ class _Schemas:
 
     def exists(self, kind: str) -> bool:
         """Whether AWS knows the type (then it is merely absent here)."""
-        return kind in self._data["known"]
+        return kind in self._data["known"] or kind.startswith("Custom::")
 
     def has_attribute(self, kind: str, name: str) -> bool:
-        """Whether Fn::GetAtt can ask this of the type."""
-        return name in self[kind].attributes
+        """Whether Fn::GetAtt can ask this of the type; of a type that is absent here everything."""
+        return kind not in self or name in self[kind].attributes
 
 
 SCHEMAS = _Schemas()

@@ -175,9 +175,6 @@ def _check_types(resources: Collection[Definition]) -> None:
             raise error(f"Template error: resource type {item.type} does not support deletion policy Snapshot")
         if item.creation_policy and item.type not in SIGNALLED:
             raise error(f"CreationPolicy is not supported for resource type {item.type} (resource {item.logical_id})")
-    absent = sorted(kind for kind in kinds if kind not in SCHEMAS)
-    if absent:
-        raise error(f"Resource types that this endpoint does not support: [{', '.join(absent)}]")
 
 
 def _check_outputs(template: Template) -> None:

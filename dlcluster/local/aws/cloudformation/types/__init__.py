@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from dlcluster.local.aws.cloudformation.types.autoscaling import AutoScalingGroup
+from dlcluster.local.aws.cloudformation.types.autoscaling_rules import (
+    LaunchConfiguration,
+    LifecycleHook,
+    ScalingPolicy,
+    ScheduledAction,
+)
 from dlcluster.local.aws.cloudformation.types.base import Kind
+from dlcluster.local.aws.cloudformation.types.budgets import Budget
+from dlcluster.local.aws.cloudformation.types.cloudwatch import Alarm, Dashboard
+from dlcluster.local.aws.cloudformation.types.ec2_attach import (
+    EipAssociation,
+    NetworkInterface,
+    NetworkInterfaceAttachment,
+    VolumeAttachment,
+)
+from dlcluster.local.aws.cloudformation.types.ec2_capacity import CapacityReservation, FlowLog
 from dlcluster.local.aws.cloudformation.types.ec2_compute import LaunchTemplate, PlacementGroup, Volume
 from dlcluster.local.aws.cloudformation.types.ec2_instance import Instance
 from dlcluster.local.aws.cloudformation.types.ec2_network import InternetGateway, Subnet, Vpc, VpcGatewayAttachment
@@ -21,16 +36,23 @@ from dlcluster.local.aws.cloudformation.types.ec2_security import (
     SecurityGroupEgress,
     SecurityGroupIngress,
 )
+from dlcluster.local.aws.cloudformation.types.efs import AccessPoint, EfsFileSystem, MountTarget
+from dlcluster.local.aws.cloudformation.types.fsx import FsxFileSystem
 from dlcluster.local.aws.cloudformation.types.iam import InstanceProfile, Policy, Role
-from dlcluster.local.aws.cloudformation.types.logs import LogGroup
+from dlcluster.local.aws.cloudformation.types.iam_users import AccessKey, ManagedPolicy, User
+from dlcluster.local.aws.cloudformation.types.logs import LogGroup, LogStream, MetricFilter
+from dlcluster.local.aws.cloudformation.types.messaging import Queue, QueuePolicy, Subscription, Topic, TopicPolicy
 from dlcluster.local.aws.cloudformation.types.s3 import Bucket, BucketPolicy
 from dlcluster.local.aws.cloudformation.types.ssm import Parameter
 from dlcluster.local.aws.cloudformation.types.waiting import WaitCondition, WaitConditionHandle
 
 _CLASSES: tuple[type[Kind], ...] = (
-    AutoScalingGroup, Bucket, BucketPolicy, Eip, Instance, InstanceProfile, InternetGateway, KeyPair,
-    LaunchTemplate, LogGroup, NatGateway, Parameter, PlacementGroup, Policy, Role, Route, RouteTable,
-    SecurityGroup, SecurityGroupEgress, SecurityGroupIngress, Subnet, SubnetRouteTableAssociation, Volume, Vpc,
+    AccessKey, AccessPoint, Alarm, AutoScalingGroup, Bucket, BucketPolicy, Budget, CapacityReservation, Dashboard,
+    EfsFileSystem, Eip, EipAssociation, FlowLog, FsxFileSystem, Instance, InstanceProfile, InternetGateway, KeyPair,
+    LaunchConfiguration, LaunchTemplate, LifecycleHook, LogGroup, LogStream, ManagedPolicy, MetricFilter, MountTarget,
+    NatGateway, NetworkInterface, NetworkInterfaceAttachment, Parameter, PlacementGroup, Policy, Queue, QueuePolicy,
+    Role, Route, RouteTable, ScalingPolicy, ScheduledAction, SecurityGroup, SecurityGroupEgress, SecurityGroupIngress,
+    Subnet, SubnetRouteTableAssociation, Subscription, Topic, TopicPolicy, User, Volume, VolumeAttachment, Vpc,
     VpcEndpoint, VpcGatewayAttachment, WaitCondition, WaitConditionHandle,
 )  # fmt: skip
 

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from dlcluster.local.aws.cloudformation.intrinsics import text
+
 POLL_SECONDS = 0.02
 MISSING = ("NotFound", "NoSuch", "NotAttached", "DoesNotExist", "InvalidAssociationID", "Gateway.NotAttached")
 
@@ -139,7 +141,7 @@ class Kind:
 
     name: its CloudFormation name. properties: what is implemented (any other is refused). mutable: what
     update() can change. moves: create-only by the schema, but changed in place here. volatile: attributes that
-    an update changes.
+    an update changes. tag_property: where the tags stand; x.changed names it when stack tags change, too.
     """
 
     name = ""
@@ -148,6 +150,7 @@ class Kind:
     moves: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
     system_tags = True  # whether the service takes tags that begin with aws:
+    tag_property = "Tags"
 
     def create(self, x: Step) -> None:
         """Make it; call x.made() right after the first API call."""
@@ -160,6 +163,13 @@ class Kind:
     def delete(self, x: Step) -> None:
         """Remove it and wait until it is gone; what is already gone is no error."""
         raise NotImplementedError
+
+    def own_tags(self, properties: Mapping[str, Any]) -> dict[str, str]:
+        """The tags that the template gives the resource, written as a map or as a list."""
+        own = properties.get(self.tag_property) or {}
+        if isinstance(own, dict):
+            return {key: text(value) for key, value in own.items()}
+        return {text(item.get("Key")): text(item.get("Value")) for item in own if isinstance(item, dict)}
 
     def ref(self, resource: Any) -> str:
         """What Ref gives."""
@@ -174,9 +184,9 @@ class Kind:
         raise NotImplementedError
 
 
-def names(text: str) -> frozenset[str]:
+def names(words: str) -> frozenset[str]:
     """A set of names from a line of words."""
-    return frozenset(text.split())
+    return frozenset(words.split())
 
 
 @contextmanager

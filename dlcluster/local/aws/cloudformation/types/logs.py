@@ -52,3 +52,52 @@ class LogGroup(Kind):
 
     def attribute(self, x: Step, name: str) -> Any:
         return self._arn(x) if name == "Arn" else None
+
+
+class LogStream(Kind):
+    name = "AWS::Logs::LogStream"
+    properties = names("LogGroupName LogStreamName")
+
+    def create(self, x: Step) -> None:
+        stream = x.get("LogStreamName") or x.unique_name()
+        x.call("logs", "create_log_stream", logGroupName=x.get("LogGroupName"), logStreamName=stream)
+        x.made(stream)
+
+    def delete(self, x: Step) -> None:
+        with missing_is_fine():
+            x.call("logs", "delete_log_stream", logGroupName=x.get("LogGroupName"), logStreamName=x.physical_id)
+
+
+class MetricFilter(Kind):
+    name = "AWS::Logs::MetricFilter"
+    properties = names("FilterName FilterPattern LogGroupName MetricTransformations")
+    mutable = names("FilterPattern MetricTransformations")
+
+    def create(self, x: Step) -> None:
+        name = x.get("FilterName") or x.unique_name()
+        self._put(x, name)
+        x.made(name)
+
+    def _put(self, x: Step, name: str) -> None:
+        x.call(
+            "logs",
+            "put_metric_filter",
+            filterName=name,
+            filterPattern=x.get("FilterPattern"),
+            logGroupName=x.get("LogGroupName"),
+            metricTransformations=[_transformation(item) for item in x.get("MetricTransformations")],
+        )
+
+    def update(self, x: Step) -> None:
+        self._put(x, x.physical_id)
+
+    def delete(self, x: Step) -> None:
+        with missing_is_fine():
+            x.call("logs", "delete_metric_filter", filterName=x.physical_id, logGroupName=x.get("LogGroupName"))
+
+
+def _transformation(item: dict[str, Any]) -> dict[str, Any]:
+    """As the API takes it: names begin small, dimensions are a map."""
+    found = {f"{name[:1].lower()}{name[1:]}": value for name, value in item.items() if name != "Dimensions"}
+    dimensions = {row["Key"]: row["Value"] for row in item.get("Dimensions") or []}
+    return {**found, "dimensions": dimensions} if dimensions else found

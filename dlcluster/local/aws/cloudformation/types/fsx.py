@@ -1,0 +1,71 @@
+"""FSx for Lustre."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from dlcluster.local.aws.cloudformation.types.base import (
+    Failed,
+    Kind,
+    Step,
+    is_missing,
+    missing_is_fine,
+    names,
+    removed_tags,
+    tag_list,
+)
+
+
+class FsxFileSystem(Kind):
+    name = "AWS::FSx::FileSystem"
+    properties = names(
+        "FileSystemType FileSystemTypeVersion KmsKeyId LustreConfiguration SecurityGroupIds StorageCapacity "
+        "StorageType SubnetIds Tags"
+    )
+    mutable = names("LustreConfiguration StorageCapacity Tags")
+
+    def create(self, x: Step) -> None:
+        token = x.unique_name(63)
+        request = x.only(*(self.properties - {"Tags"}))
+        answer = x.call("fsx", "create_file_system", ClientRequestToken=token, **request, Tags=tag_list(x.tags) or None)
+        system = answer["FileSystem"]
+        x.made(system["FileSystemId"], ResourceARN=system["ResourceARN"], DNSName=system["DNSName"])
+        x.memo["LustreMountName"] = system["LustreConfiguration"]["MountName"]
+        x.wait(lambda: self._available(x), "file system available", seconds=3600)
+
+    def _lifecycle(self, x: Step) -> str:
+        try:
+            rows = x.call("fsx", "describe_file_systems", FileSystemIds=[x.physical_id])["FileSystems"]
+        except ClientError as error:
+            if is_missing(error):
+                return "DELETED"
+            raise
+        return str(rows[0]["Lifecycle"]) if rows else "DELETED"
+
+    def _available(self, x: Step) -> bool:
+        lifecycle = self._lifecycle(x)
+        if lifecycle in ("FAILED", "DELETED"):
+            raise Failed(f"File system {x.physical_id} failed to become available: {lifecycle}")
+        return lifecycle == "AVAILABLE"
+
+    def update(self, x: Step) -> None:
+        if x.changed - {"Tags"}:
+            request = x.only(*(name for name in ("StorageCapacity", "LustreConfiguration") if name in x.changed))
+            x.call("fsx", "update_file_system", FileSystemId=x.physical_id, **request)
+            x.wait(lambda: self._available(x), "file system updated")
+        if "Tags" in x.changed:
+            arn = x.memo["ResourceARN"]
+            if removed_tags(x):
+                x.call("fsx", "untag_resource", ResourceARN=arn, TagKeys=removed_tags(x))
+            if x.tags:
+                x.call("fsx", "tag_resource", ResourceARN=arn, Tags=tag_list(x.tags))
+
+    def delete(self, x: Step) -> None:
+        with missing_is_fine():
+            x.call("fsx", "delete_file_system", FileSystemId=x.physical_id)
+        x.wait(lambda: self._lifecycle(x) == "DELETED", "file system deleted", seconds=3600)
+
+    def attribute(self, x: Step, name: str) -> Any:
+        return x.memo.get(name)
