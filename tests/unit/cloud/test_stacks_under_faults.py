@@ -154,7 +154,7 @@ def world():
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(Session, "poll", 0.01)
+    monkeypatch.setattr(Session, "poll", 0.05)
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
 
 
