@@ -203,12 +203,13 @@ class Cloud:
             "buckets": len(buckets),
             "nodes": len(self._reconciler.nodes) if self._reconciler else 0,
             "calls": len(emulator.calls),
+            "faults": sum(not fault.over for fault in emulator.faults.rows()),
             "unsaved": self._keeper.unsaved,
         }
 
     def _in_use(self) -> bool:
         held = self._holdings()
-        return any(held[kind] for kind in ("stacks", "instances", "buckets"))
+        return any(held[kind] for kind in ("stacks", "instances", "buckets", "faults"))
 
 
 def run(home: Home, options: Options, ready: Callable[[Daemon], None]) -> None:

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from dlcluster.errors import UserError
-from dlcluster.local import client
+from dlcluster.local import client, faults
 from dlcluster.local.home import Home
 
 ESCAPE = "(setsid setsid env -i /bin/sleep 800 > /dev/null 2>&1 &); sleep 0.1"
@@ -92,6 +92,17 @@ def test_it_stays_while_it_holds_a_bucket(home, own, monkeypatch, tools):
     seen = (home / "daemon.json").stat().st_mtime
     tools.wait_until(lambda: (home / "daemon.json").stat().st_mtime > seen + 2, "two seconds of life")
     assert cloud.client("s3").list_buckets()["Buckets"][0]["Name"] == "kept"
+
+
+def test_it_stays_while_a_fault_is_in_force(home, monkeypatch, tools):
+    monkeypatch.setenv("DLCLUSTER_LOCAL_IDLE_SECONDS", "0.2")
+    with faults.fault("throttle", service="ec2") as fault:
+        daemon = client.find()
+        seen = (home / "daemon.json").stat().st_mtime
+        tools.wait_until(lambda: (home / "daemon.json").stat().st_mtime > seen + 2, "two seconds of life")
+        assert [row["id"] for row in faults.in_force()] == [fault["id"]]
+    tools.wait_until(lambda: not tools.alive(daemon.pid), "the daemon without a fault has ended")
+    assert faults.in_force() == []
 
 
 def test_instances_have_nodes_and_lose_them(shared_cloud, tools):
