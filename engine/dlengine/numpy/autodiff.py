@@ -40,7 +40,7 @@ def record(function: Traced, tensors: list[Tensor], *, keep_graph: bool = False,
         switched on by itself inside another transformation and for inputs that require a gradient.
     once: `pull` is called a single time, so that the record may be freed then.
     """
-    if in_transform() or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or in_transform():
         return _by_func(function, tensors)
     keep = torch.is_grad_enabled() and (keep_graph or _DEPTH.get() > 0 or any(t.requires_grad for t in tensors))
     return _by_autograd(function, tensors, keep, once)
@@ -73,8 +73,9 @@ def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool
     live = [index for index, output in enumerate(outputs) if output.requires_grad]
 
     def pull(cotangents: list[Tensor], batched: bool = False) -> list[Tensor]:
+        rows = cotangents[0].shape[:1] if batched else ()
         if not live:
-            return [torch.zeros_like(source) for source in sources]
+            return [source.new_zeros((*rows, *source.shape)) for source in sources]
         with torch.enable_grad():
             found = torch.autograd.grad(
                 [outputs[index] for index in live],
@@ -82,10 +83,11 @@ def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool
                 [cotangents[index] for index in live],
                 retain_graph=keep or not once,
                 create_graph=keep,
-                materialize_grads=True,
+                allow_unused=True,
                 is_grads_batched=batched,
             )
-        return list(found)
+        pairs = zip(found, sources, strict=True)
+        return [source.new_zeros((*rows, *source.shape)) if each is None else each for each, source in pairs]
 
     if keep:
         return Recorded(outputs, extra, pull)

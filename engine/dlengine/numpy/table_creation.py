@@ -283,6 +283,9 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: Any = None) -> ndarray:
     return wrap(moved.clone() if copy and moved is tensor else moved)
 
 
+READERS: dict[str, Any] = {}  # read by NumPy; see `_by_numpy`
+
+
 def _by_numpy(name: str) -> None:
     """Text, files and buffers are read by NumPy, which is where such data is; the array goes to the device."""
     reader = getattr(numpy, name)
@@ -293,7 +296,7 @@ def _by_numpy(name: str) -> None:
 
     read.__name__ = read.__qualname__ = name
     read.__doc__ = reader.__doc__
-    _made(read)
+    READERS[name] = read
 
 
 for _function in (linspace, logspace, geomspace, fromfunction, indices, from_dlpack):
@@ -332,9 +335,10 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     if x.dim() != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     count = x.shape[0] if N is None else N
-    powers = torch.arange(count, device=x.device)
     base = x if is_inexact(x.dtype) else x.to(torch.int64)
-    return base.unsqueeze(1) ** (powers if increasing else powers.flip(0))
+    # powers as numbers: torch's second derivative of x ** 0 with a tensor for 0 is nan
+    columns = [base**power for power in range(count)]
+    return torch.stack(columns if increasing else columns[::-1], 1)
 
 
 @native

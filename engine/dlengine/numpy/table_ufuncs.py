@@ -16,6 +16,19 @@ from dlengine.numpy.native import NATIVE
 from dlengine.numpy.ufunc import Binary, Unary
 
 
+def _fmax(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(b.isnan(), a, torch.where(a.isnan(), b, torch.maximum(a, b)))  # torch.fmax gives ties to `a`
+
+
+def _fmin(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(b.isnan(), a, torch.where(a.isnan(), b, torch.minimum(a, b)))
+
+
+def _steps(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """A function that is flat between its jumps: torch has no derivative for it, and zero is right."""
+    return lambda a, b: function(a.detach(), b.detach())
+
+
 def _cbrt(x: Tensor) -> Tensor:
     return torch.sign(x) * torch.abs(x).pow(1 / 3)
 
@@ -49,7 +62,7 @@ def _power(a: Any, b: Any) -> Tensor:
 
 
 def _divmod(a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    return torch.floor_divide(a, b), torch.remainder(a, b)
+    return torch.floor_divide(a.detach(), b.detach()), torch.remainder(a, b)
 
 
 def _matvec(a: Tensor, b: Tensor) -> Tensor:
@@ -137,14 +150,14 @@ BINARY: dict[str, Callable[..., Any]] = {
     "copysign": torch.copysign,
     "divmod": _divmod,
     "equal": torch.eq,
-    "floor_divide": torch.floor_divide,
-    "fmax": torch.fmax,
-    "fmin": torch.fmin,
+    "floor_divide": _steps(torch.floor_divide),
+    "fmax": _fmax,
+    "fmin": _fmin,
     "fmod": torch.fmod,
     "gcd": torch.gcd,
     "greater": torch.gt,
     "greater_equal": torch.ge,
-    "heaviside": torch.heaviside,
+    "heaviside": _steps(torch.heaviside),
     "hypot": torch.hypot,
     "lcm": torch.lcm,
     "ldexp": torch.ldexp,

@@ -246,7 +246,7 @@ def _rows(recorded: Recorded, cotangents: Tensor, inputs: list[Tensor]) -> list[
 def _like(what: str, role: str, given: Any, wanted: list[Tensor]) -> list[Tensor]:
     """The leaves of a vector as tensors of the same shape and dtype as those that it goes with."""
     leaves = tree.leaves(given)
-    if len(wanted) == 1 and len(leaves) != 1:
+    if len(wanted) == 1 and isinstance(given, list):
         leaves = [core.tensor_of(given)]  # a list of numbers
     found = [leaf_tensor(leaf) for leaf in leaves]
     if len(found) != len(wanted):
