@@ -8,7 +8,22 @@ from typing import Any
 import numpy
 import torch
 
-_NAMES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"]
+_NAMES = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
 TO_NUMPY: dict[torch.dtype, Any] = {getattr(torch, name): numpy.dtype(name) for name in _NAMES}
 TO_TORCH: dict[Any, torch.dtype] = {value: key for key, value in TO_NUMPY.items()}
 PYTHON = {bool: torch.bool, int: torch.int64}

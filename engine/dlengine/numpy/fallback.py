@@ -15,6 +15,8 @@ from dlengine.numpy.core import device_of, from_host, ndarray, to_host, wrap
 from dlengine.numpy.dtypes import TO_TORCH
 
 _warned: set[str] = set()
+calls = [0]  # how often NumPy computed for us, for the statistics
+_watcher: list[Any] = []
 
 
 class FallbackWarning(UserWarning):
@@ -78,6 +80,7 @@ def from_numpy(value: Any, device: torch.device) -> Any:
 
 def on_host(name: str, args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
     """Compute in NumPy; results go to the device of the inputs, `out` arrays are filled."""
+    calls[0] += 1
     out = kwargs.pop("out", None)
     device = device_of([*args, *kwargs.values()]) or devices.pick()
     result = find(name)(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
@@ -106,4 +109,9 @@ def fallback(name: str) -> Callable[..., Any]:
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = getattr(find(name), "__doc__", None)
-    return call
+    return _watcher[0](name, call) if _watcher else call
+
+
+def watch(timed: Callable[..., Any] | None) -> None:
+    """Let the statistics wrap the functions that come from here, or end that with None."""
+    _watcher[:] = [] if timed is None else [timed]

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy
-
 from dlengine.numpy.core import ndarray, to_host
-from dlengine.numpy.native import NATIVE
 
 
 def text(array: ndarray) -> str:
@@ -19,18 +14,3 @@ def text(array: ndarray) -> str:
 
 def plain(array: ndarray) -> str:
     return str(to_host(array))
-
-
-def _formatter(name: str) -> Any:
-    function = getattr(numpy, name)
-
-    def call(a: Any, *args: Any, **kwargs: Any) -> str:
-        return function(to_host(a) if isinstance(a, ndarray) else a, *args, **kwargs)
-
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = function.__doc__
-    return call
-
-
-for _name in ("array2string", "array_repr", "array_str", "format_float_positional", "format_float_scientific"):
-    NATIVE[_name] = _formatter(_name)
