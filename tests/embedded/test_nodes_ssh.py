@@ -157,17 +157,29 @@ def test_a_detached_command_stays_when_its_client_leaves(lab, node, tools):
     assert run_again(lab, node, f"kill -0 {int(out)}") == 0
 
 
-def test_a_signal_reaches_the_command(ssh):
-    channel = ssh.get_transport().open_session()
-    channel.exec_command("trap 'echo got it; exit 9' INT; echo ready; while :; do sleep 0.05; done")
-    assert channel.recv(100) == b"ready\n"
+def send_signal(ssh, channel, name):
     message = paramiko.Message()
     message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
     message.add_int(channel.remote_chanid)
     message.add_string("signal")
     message.add_boolean(False)
-    message.add_string("INT")
+    message.add_string(name)
     ssh.get_transport()._send_user_message(message)
+
+
+def test_a_signal_sent_at_once_is_not_lost_while_the_command_starts(ssh):
+    channel = ssh.get_transport().open_session()
+    channel.settimeout(30)
+    channel.exec_command("sleep 604")
+    send_signal(ssh, channel, "INT")
+    assert channel.makefile("rb").read() == b""
+
+
+def test_a_signal_reaches_the_command(ssh):
+    channel = ssh.get_transport().open_session()
+    channel.exec_command("trap 'echo got it; exit 9' INT; echo ready; while :; do sleep 0.05; done")
+    assert channel.recv(100) == b"ready\n"
+    send_signal(ssh, channel, "INT")
     assert channel.makefile("rb").read() == b"got it\n"
     assert channel.recv_exit_status() == 9
 

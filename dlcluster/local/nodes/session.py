@@ -61,6 +61,7 @@ class NodeSession(SSHServerStreamSession):
         self._outputs: list[Output] = []
         self._input: Input | None = None
         self._process: Process | None = None
+        self._early: list[str] = []  # signals that came before we knew the process: its output may be ahead of its pid
         self._closed = False
 
     # What the client asks for
@@ -173,8 +174,8 @@ class NodeSession(SSHServerStreamSession):
         finally:
             for descriptor in stdio:
                 os.close(descriptor)
-        if self._closed:  # it left while the process started
-            self._signal("HUP")
+        for name in self._early:
+            self._signal(name)
         status = await self._process.wait()
         await self._drain()
         self._finish(status)
@@ -237,7 +238,9 @@ class NodeSession(SSHServerStreamSession):
 
     def _signal(self, name: str) -> None:
         number = getattr(signal, f"SIG{name}", None)
-        if number and self._process:
+        if self._process is None:
+            self._early.append(name)
+        elif number:
             self._process.send_signal(number)
 
 
