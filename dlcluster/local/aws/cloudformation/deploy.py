@@ -6,7 +6,7 @@ import copy
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlcluster.local.aws.cloudformation.executor import run_graph
 from dlcluster.local.aws.cloudformation.model import Resource, Stack, Target, now
@@ -54,6 +54,10 @@ class Deployment(Operation):
 
     def cancelled(self) -> bool:
         return super().cancelled() or time.monotonic() > self.deadline
+
+    def update_policy(self, resource: Resource) -> dict[str, Any]:
+        policy: dict[str, Any] = self.plan.resolver.resolve(resource.definition.update_policy)
+        return policy
 
     def deploy(self) -> str:
         """Bring every resource about; why it could not, or ""."""

@@ -108,6 +108,14 @@ class Operation:
         with self.stack.lock:
             return list(self.stack.signals[logical_id])
 
+    def note(self, resource: Resource, text: str) -> None:
+        """Tell how a resource gets on, by an event with its present status."""
+        self.stack.set_resource(resource, resource.status, text, self.shown(resource))
+
+    def update_policy(self, resource: Resource) -> dict[str, Any]:
+        """The resource's UpdatePolicy, resolved; only deployments resolve."""
+        return {}
+
     # -- Scope -----------------------------------------------------------------------------------------
 
     def ref(self, logical_id: str) -> Any:

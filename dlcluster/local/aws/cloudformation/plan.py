@@ -10,7 +10,7 @@ from dlcluster.local.aws.cloudformation.intrinsics import NO_VALUE, Resolver, Sc
 from dlcluster.local.aws.cloudformation.model import Resource, Target
 from dlcluster.local.aws.cloudformation.schema import SCHEMAS
 from dlcluster.local.aws.cloudformation.template import order
-from dlcluster.local.aws.cloudformation.types import KINDS, refused
+from dlcluster.local.aws.cloudformation.types import KINDS, refused, rolling
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Plan:
             allowed = set((schema.tree or {}).get("p", {}))
             for extra in sorted((item.properties.keys() & allowed) - kind.properties):
                 raise error(f"Property {extra} of {item.type} (resource {name}) is not supported by this endpoint")
-            if item.update_policy:
-                raise error(f"UpdatePolicy (resource {name}) is not supported by this endpoint")
+            if item.update_policy and (reason := rolling.problem(item.type, item.update_policy)):
+                raise error(f"{reason} (resource {name})")
 
     def properties(self, name: str) -> dict[str, Any]:
         """The resolved properties of a resource."""

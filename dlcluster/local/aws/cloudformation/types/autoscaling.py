@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, missing_is_fine, names, removed_tags
+from dlcluster.local.aws.cloudformation.types.rolling import TRIGGERS, Policy, RollingUpdate
 
 FAILED_LAUNCHES = 5  # so many failed activities, and CloudFormation gives the group up
+_IGNORE = "IgnoreUnmodifiedGroupSizeProperties"
+_SIZES = {"MinSize", "MaxSize", "DesiredCapacity"}
 _SAME = [
     "MinSize",
     "MaxSize",
@@ -100,12 +103,22 @@ class AutoScalingGroup(Kind):
 
     def update(self, x: Step) -> None:
         known = {row["ActivityId"] for row in self._activities(x)}
+        policy = x.host.update_policy(x.resource)
+        obsolete = [item["InstanceId"] for item in self._describe(x)["Instances"]]
         if x.changed - {"Tags"}:
             request = self._request(x)
+            if str(policy.get("AutoScalingScheduledAction", {}).get(_IGNORE, False)).lower() == "true":
+                request = {key: value for key, value in request.items() if key not in _SIZES - x.changed}
             x.call("autoscaling", "update_auto_scaling_group", AutoScalingGroupName=x.physical_id, **request)
         if "Tags" in x.changed:
             self._retag(x)
         self._stabilise(x, known)
+        rolling = policy.get("AutoScalingRollingUpdate")
+        if rolling is not None and obsolete and x.changed & TRIGGERS:
+            here = {item["InstanceId"] for item in self._describe(x)["Instances"]}
+            old = [identity for identity in obsolete if identity in here]
+            RollingUpdate(x, Policy.of(rolling), lambda: self._describe(x)).run(old)
+            self._stabilise(x, known)
 
     def _retag(self, x: Step) -> None:
         gone = [
