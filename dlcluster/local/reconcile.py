@@ -68,8 +68,11 @@ class Reconciler:
         state = instance.state if instance else "terminated"
         if state in UP and node is None:
             self._begin(identity, self._start(instance))
-        elif state == "running" and node is not None:
-            node.instance = instance
+        elif state == "running" and node is not None and instance is not None:
+            if instance.boots == node.instance.boots:
+                node.instance = instance
+            else:
+                self._begin(identity, self._reboot(instance))
         elif node or (identity in self._kept and state not in OFF):
             # A node of a pending instance is from before a stop and start that we did not see.
             self._begin(identity, self._stop(identity, keep=state in (*OFF, "pending")))
@@ -108,6 +111,10 @@ class Reconciler:
             return
         self.nodes[instance.id] = node
         await self._set_state(instance.id, "running")
+
+    async def _reboot(self, instance: Any) -> None:
+        await self._stop(instance.id, keep=True)
+        await self._start(instance)
 
     async def _stop(self, identity: str, *, keep: bool) -> None:
         node = self.nodes.pop(identity, None)

@@ -11,6 +11,8 @@ import signal
 import pytest
 from botocore.utils import InstanceMetadataFetcher, InstanceMetadataRegionFetcher
 
+from dlcluster.local.aws.instance import MetadataOptions
+
 # Three ways for a process to leave its parent, its session and its environment.
 ESCAPE = """
 setsid setsid env -i /bin/sleep 700 > /dev/null 2>&1 &
@@ -145,7 +147,8 @@ def node(lab):
     """A node with something to tell."""
     return lab.node(
         public_ip="127.1.9.9",
-        profile_arn="arn:aws:iam::123456789012:instance-profile/worker",
+        profile_arn="arn:aws:iam::123456789012:instance-profile/nodes",
+        role="worker",
         user_data=script("true"),
     )
 
@@ -171,6 +174,8 @@ class TestMetadata:
             ("placement/region", "us-east-1"),
             ("ami-id", "ami-12c6146b"),
             ("placement/", "availability-zone\nregion"),
+            ("instance-life-cycle", "on-demand"),
+            ("public-keys/0/", "openssh-key"),
             ("iam/security-credentials/", "worker"),
         ],
     )
@@ -200,6 +205,17 @@ class TestMetadata:
         assert self.ask(lab, node, path, "PUT")[0] == 400
         assert self.ask(lab, node, path, "PUT", x_aws_ec2_metadata_token_ttl_seconds="0")[0] == 400
         assert self.ask(lab, node, path, "PUT", **ttl, x_forwarded_for="192.0.2.1")[0] == 403
+
+    def test_version_1_answers_where_the_options_allow_it(self, lab):
+        node = lab.node(options=MetadataOptions(tokens="optional"), tags={"team": "v"})
+        assert self.ask(lab, node, "/latest/meta-data/instance-id") == (200, node.instance.id)
+        assert self.ask(lab, node, "/latest/meta-data/tags/instance/team")[0] == 404
+        assert self.ask(lab, node, "/latest/meta-data/instance-id", x_aws_ec2_metadata_token="made-up")[0] == 401
+
+    def test_a_service_that_is_disabled_tells_nothing(self, lab):
+        node = lab.node(options=MetadataOptions(endpoint="disabled"))
+        for path, method in (("/latest/meta-data/instance-id", "GET"), ("/latest/api/token", "PUT")):
+            assert self.ask(lab, node, path, method, x_aws_ec2_metadata_token_ttl_seconds="60") == (403, "")
 
     def test_boto3_finds_credentials_and_region(self, lab, node):
         endpoint = {"ec2_metadata_service_endpoint": f"http://{node.instance.private_ip}:{lab.site.imds_port}"}

@@ -82,6 +82,14 @@ class Backend:
 
         return ec2_backends[self.account_id][region]
 
+    def instance(self, region: str, instance_id: str) -> Any:
+        """moto's own instance; raises AwsError(InvalidInstanceID.NotFound)."""
+        for reservation in list(self.ec2(region).reservations.values()):
+            for instance in reservation.instances:
+                if instance.id == instance_id:
+                    return instance
+        raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+
     def ec2_regions(self) -> dict[str, Any]:
         """moto's EC2 state of every region that was touched."""
         from moto.ec2.models import ec2_backends

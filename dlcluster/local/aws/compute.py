@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dlcluster.local.aws.backend import Backend
+from dlcluster.local.aws.instance import Instance, Launch, Notices, instance_view
 from dlcluster.local.aws.sessions import RoleSessions, instance_of
 from dlcluster.local.aws.wire import AwsError
+
+__all__ = ["Compute", "Instance", "Launch", "drop_orphan_tags"]
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 _CONSOLE_LIMIT = 64 * 1024  # EC2 keeps the last 64 KB
 _REMEMBERED = timedelta(seconds=60)  # how long a terminated instance is still described (AWS: about an hour)
-
-
-@dataclass(frozen=True)
-class Instance:
-    """What a node needs to know of its instance. `key_material` is an OpenSSH public key line."""
-
-    id: str
-    region: str
-    state: str
-    availability_zone: str
-    private_ip: str
-    public_ip: str | None
-    key_material: str | None
-    user_data: bytes
-    instance_type: str
-    image_id: str
-    tags: dict[str, str]
-    profile_arn: str | None
-    launch_time: datetime
-
-
-@dataclass
-class Launch:
-    """What RunInstances was asked for and moto does not keep."""
-
-    key_material: str | None = None
-    user_data: bytes = b""
-    group_name: str = ""
-    interface_types: list[str] = field(default_factory=list)
-    interface_tags: dict[str, str] = field(default_factory=dict)
-    profile: str | None = None
 
 
 @dataclass
@@ -53,6 +27,8 @@ class _Life:
     launch: Launch
     console: str = ""
     ended: datetime | None = None
+    notices: Notices = field(default_factory=Notices)
+    boots: int = 0
 
 
 class Compute:
@@ -115,7 +91,9 @@ class Compute:
 
     def credentials(self, instance_id: str) -> dict[str, str]:
         """Role credentials as the instance metadata service answers them."""
-        return self.sessions.current(instance_id, self._role(instance_id)).document()
+        with self._backend.lock:
+            role = self._role_of(self._find(instance_id)[1])
+        return self.sessions.current(instance_id, role).document()
 
     @staticmethod
     def caller(access_key: str) -> str | None:
@@ -127,6 +105,35 @@ class Compute:
         with self._backend.lock:
             found = next((pair for pair in self._all() if pair[1].id == instance_id), None)
             return self._instance(*found) if found else None
+
+    def interrupt(self, instance_id: str, seconds: float = 120) -> None:
+        """EC2 takes a spot instance back: its metadata tell the time, and `seconds` later it is terminated.
+
+        Raises AwsError for an instance that is not spot or does not run.
+        """
+        with self._backend.lock:
+            _, instance = self._find(instance_id)
+            life = self._life(instance_id)
+            if life.launch.market != "spot" or instance._state.name != "running":
+                message = f"The instance '{instance_id}' is no running Spot Instance."
+                raise AwsError("IncorrectInstanceState", message)
+            now = datetime.now(UTC)
+            due = now + timedelta(seconds=seconds)
+            life.notices = Notices(interruption=due, rebalance=life.notices.rebalance or now)
+        self._take_back_later(instance_id, due)
+        self.on_state()
+
+    def recommend_rebalance(self, instance_id: str) -> None:
+        """EC2 tells a spot instance that it is at an elevated risk of interruption."""
+        with self._backend.lock:
+            self._find(instance_id)
+            life = self._life(instance_id)
+            life.notices = replace(life.notices, rebalance=datetime.now(UTC))
+        self.on_state()
+
+    def rebooted(self, instance_id: str) -> None:
+        """An instance was rebooted: its node does the same."""
+        self._life(instance_id).boots += 1
 
     def state(self, instance_id: str) -> str:
         """The state of an instance; raises AwsError(InvalidInstanceID.NotFound)."""
@@ -207,6 +214,8 @@ class Compute:
         for _, instance in list(self._all()):
             if instance._state.name == "running":
                 self.starting(instance.id)
+            if due := self._life(instance.id).notices.interruption:
+                self._take_back_later(instance.id, due)
 
     def group_names(self, region: str) -> list[str]:
         """The names of the placement groups of a region."""
@@ -237,30 +246,25 @@ class Compute:
             backend.associate_iam_instance_profile(instance.id, iam_instance_profile_name=launch.profile)
 
     def _instance(self, region: str, instance: Any) -> Instance:
-        launch = self._life(instance.id).launch
-        profile = instance.iam_instance_profile or {}
-        return Instance(
-            id=instance.id,
-            region=region,
-            state=instance._state.name,
-            availability_zone=instance.placement.zone,
-            private_ip=instance.private_ip,
-            public_ip=instance.public_ip,
-            key_material=launch.key_material,
-            user_data=launch.user_data,
-            instance_type=instance.instance_type,
-            image_id=instance.image_id,
-            tags={tag["key"]: tag["value"] for tag in instance.get_tags()},
-            profile_arn=profile.get("Arn"),
-            launch_time=instance.launch_time.replace(tzinfo=UTC),
-        )
+        life = self._life(instance.id)
+        role = self._role_of(instance)
+        return instance_view(region, instance, life.launch, life.notices, life.boots, role)
 
-    def _role(self, instance_id: str) -> str | None:
+    def _take_back_later(self, instance_id: str, due: datetime) -> None:
+        def take_back() -> None:
+            time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
+            with suppress(AwsError):  # it is gone already
+                if self.state(instance_id) not in ("terminated", "shutting-down"):
+                    self.set_state(
+                        instance_id, "terminated", "Server.SpotInstanceTermination: Spot instance termination"
+                    )
+
+        threading.Thread(target=take_back, name=f"interrupt {instance_id}", daemon=True).start()
+
+    def _role_of(self, instance: Any) -> str | None:
         """The name of an instance's role: the one of its instance profile."""
-        with self._backend.lock:
-            _, instance = self._find(instance_id)
-            arn = (instance.iam_instance_profile or {}).get("Arn", "")
-            return self._backend.profile_role(arn.rpartition("/")[2])
+        arn = (instance.iam_instance_profile or {}).get("Arn")
+        return self._backend.profile_role(arn.rpartition("/")[2]) if arn else None
 
     def _life(self, instance_id: str) -> _Life:
         with self._lock:

@@ -13,6 +13,7 @@ from dlcluster.local.aws.backend import Backend
 from dlcluster.local.aws.compute import Compute, Launch
 from dlcluster.local.aws.faults import Faults
 from dlcluster.local.aws.faults.errors import Place
+from dlcluster.local.aws.options import check_tag_keys
 from dlcluster.local.aws.placement import refuse_unknown, tags_for
 from dlcluster.local.aws.query import AwsError, Context, QueryService
 from dlcluster.local.aws.routing import Call
@@ -71,9 +72,11 @@ class Instances(QueryService):
             return self._backend.call("ec2", "StopInstances", params, context.region)
 
     def reboot_instances(self, params: dict[str, Any], context: Context) -> None:
-        """A reboot changes no state (moto would let a pending instance run)."""
+        """A reboot changes no state (moto would let a pending instance run); the node notices it."""
         with self._backend.lock:
             self._require(params["InstanceIds"], {"pending", "running"}, "rebooted")
+            for instance_id in params["InstanceIds"]:
+                self._compute.rebooted(instance_id)
 
     def terminate_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Terminate what lives; to terminate again what is terminated is no error."""
@@ -133,6 +136,8 @@ class Request:
         self._count()
         self._network()
         self._volumes()
+        if self.asked["MetadataOptions"].get("InstanceMetadataTags") == "enabled":
+            check_tag_keys(tags_for("instance", self._tags))
         self.asked["TagSpecifications"] = [
             {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
             for kind in ("instance", "volume")
@@ -145,6 +150,7 @@ class Request:
             interface_types=[i.get("InterfaceType", "interface") for i in self.asked["NetworkInterfaces"]],
             interface_tags=tags_for("network-interface", self._tags),
             profile=self._profile_name(),
+            market=self.asked.get("InstanceMarketOptions", {}).get("MarketType", "on-demand"),
         )
 
     @property

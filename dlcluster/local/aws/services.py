@@ -13,6 +13,7 @@ from dlcluster.local.aws.identity import Identity
 from dlcluster.local.aws.images import ImageParameters
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.launch import Instances
+from dlcluster.local.aws.options import InstanceOptions
 from dlcluster.local.aws.placement import PlacementGroups
 from dlcluster.local.aws.reservations import CapacityReservations
 from dlcluster.local.aws.scaling_policies import ScalingPolicies
@@ -26,7 +27,7 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
     "autoscaling": [ScalingPolicies, AutoScaling],
     "budgets": [Budgets],
     "cloudformation": [CloudFormation],
-    "ec2": [Instances, PlacementGroups, CapacityReservations, Deletions],
+    "ec2": [Instances, InstanceOptions, PlacementGroups, CapacityReservations, Deletions],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],
     "sts": [Identity],

@@ -1,13 +1,13 @@
-"""The instance metadata service of a node, version 2 only: a token first, then documents.
+"""The instance metadata service of a node: a token first, then documents.
 
-Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html
+Version 1 (no token) answers where the instance's metadata options say so.
+Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -15,75 +15,20 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from dlcluster.local.nodes.layout import host_name
+from dlcluster.local.nodes.documents import Document, lookup
 
 TOKEN = "x-aws-ec2-metadata-token"
 TTL = "x-aws-ec2-metadata-token-ttl-seconds"
 LONGEST_TTL = 21600
-VERSIONS = ("latest", "2021-07-15", "2022-09-24")
-Document = bytes | Callable[[], bytes]
-
-
-def documents(instance: Any, *, account_id: str, credentials: Callable[[], dict[str, Any]]) -> dict[str, Document]:
-    """Path below the version -> contents, for an instance of the emulator's compute service."""
-    zone = instance.availability_zone
-    host = f"{host_name(instance.private_ip)}.ec2.internal"
-    meta = {
-        "ami-id": instance.image_id,
-        "hostname": host,
-        "instance-id": instance.id,
-        "instance-type": instance.instance_type,
-        "local-hostname": host,
-        "local-ipv4": instance.private_ip,
-        "placement/availability-zone": zone,
-        "placement/region": instance.region,
-        **({"public-ipv4": instance.public_ip} if instance.public_ip else {}),
-    }
-    identity = {
-        "accountId": account_id,
-        "architecture": "x86_64",
-        "availabilityZone": zone,
-        "imageId": instance.image_id,
-        "instanceId": instance.id,
-        "instanceType": instance.instance_type,
-        "privateIp": instance.private_ip,
-        "region": instance.region,
-        "version": "2017-09-30",
-    }
-    found: dict[str, Document] = {f"meta-data/{key}": value.encode() for key, value in meta.items()}
-    found["dynamic/instance-identity/document"] = json.dumps(identity, indent=2).encode()
-    if instance.user_data:
-        found["user-data"] = instance.user_data
-    if instance.profile_arn:
-        role = instance.profile_arn.rpartition("/")[2]
-        found[f"meta-data/iam/security-credentials/{role}"] = lambda: role_document(credentials())
-    return found
-
-
-def role_document(credentials: Mapping[str, Any]) -> bytes:
-    """The credentials of a role as the service words them. Expiration: a datetime or an ISO 8601 string."""
-    expiration = credentials["Expiration"]
-    if not isinstance(expiration, str):
-        expiration = expiration.strftime("%Y-%m-%dT%H:%M:%SZ")
-    fields = {"Code": "Success", "Type": "AWS-HMAC", **credentials, "Expiration": expiration}
-    return json.dumps(fields, indent=2).encode()
-
-
-def lookup(found: Mapping[str, Document], path: str) -> Document | None:
-    """A document, or the listing of a directory; None when there is neither."""
-    path = path.strip("/")
-    if path in found:
-        return found[path]
-    prefix = f"{path}/" if path else ""
-    names = {name.removeprefix(prefix).partition("/")[:2] for name in found if name.startswith(prefix)}
-    return "\n".join(sorted(map("".join, names))).encode() if names else None
+VERSIONS = ("2018-09-24", "2019-10-01", "2020-10-27", "2021-01-03", "2021-03-23", "2021-07-15", "2022-09-24", "latest")
 
 
 class MetadataServer:
-    """Answers on a node's own address. `describe` is asked at every request: tags and addresses may change."""
+    """Answers on a node's own address. `describe` and `options` are asked at every request: all of it may change."""
 
-    def __init__(self, describe: Callable[[], Mapping[str, Document]]) -> None:
+    def __init__(self, describe: Callable[[], Mapping[str, Document]], options: Callable[[], Any]) -> None:
         self._describe = describe
+        self._options = options
         self._tokens: dict[str, float] = {}  # token -> expiry, monotonic
         self._server: asyncio.Server | None = None
 
@@ -112,16 +57,25 @@ class MetadataServer:
 
     async def _answer(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[HTTPStatus, list[str], bytes]:
         version, _, path = path.lstrip("/").partition("/")
+        options = self._options()
+        if options.endpoint != "enabled":
+            return HTTPStatus.FORBIDDEN, [], b""
         if method == "PUT" and path == "api/token":
             return self._token(headers)
         if method not in ("GET", "HEAD"):
             return HTTPStatus.METHOD_NOT_ALLOWED, [], b""
-        if self._tokens.get(headers.get(TOKEN, ""), 0) < time.monotonic():
+        token = headers.get(TOKEN)
+        if (token is not None or options.tokens == "required") and not self._is_valid(token):
             return HTTPStatus.UNAUTHORIZED, [], b""
+        if not version:
+            return HTTPStatus.OK, [], "\n".join(VERSIONS).encode()
         document = lookup(self._describe(), path) if version in VERSIONS else None
         if document is None:
             return HTTPStatus.NOT_FOUND, [], b""
         return HTTPStatus.OK, [], document if isinstance(document, bytes) else await asyncio.to_thread(document)
+
+    def _is_valid(self, token: str | None) -> bool:
+        return self._tokens.get(token or "", 0) >= time.monotonic()
 
     def _token(self, headers: Mapping[str, str]) -> tuple[HTTPStatus, list[str], bytes]:
         ttl = headers.get(TTL, "")

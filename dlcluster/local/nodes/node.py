@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import asyncssh
 
 from dlcluster.local.nodes import ssh
-from dlcluster.local.nodes.imds import MetadataServer, documents
+from dlcluster.local.nodes.documents import documents
+from dlcluster.local.nodes.imds import MetadataServer
 from dlcluster.local.nodes.layout import Layout
 from dlcluster.local.nodes.zygote import Init, Zygote
 
@@ -57,7 +58,7 @@ class Node:
         self._on_death = on_death
         self._stopping = False
         self._acceptor: asyncssh.SSHAcceptor | None = None
-        self._metadata = MetadataServer(self._documents)
+        self._metadata = MetadataServer(self._documents, lambda: self.instance.options)
         self._boot: asyncio.Task[None] | None = None
 
     async def start(self, *, run_user_data: bool = True) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from dlcluster.local.nodes.imds import documents, lookup
+from dlcluster.local.aws.compute import Instance
+from dlcluster.local.nodes.documents import documents, lookup
 from dlcluster.local.nodes.layout import CONSOLE_BYTES, Layout
 from dlcluster.local.nodes.session import is_scp_server
 from dlcluster.local.nodes.sftp import NodeFiles
@@ -79,15 +81,17 @@ def test_the_console_is_the_end_of_the_boot_log(layout):
 
 
 def test_metadata_is_a_tree():
-    instance = SimpleNamespace(
-        id="i-1", region="us-east-1", availability_zone="us-east-1a", private_ip="127.1.0.4", public_ip=None,
-        instance_type="t3.micro", image_id="ami-1", user_data=b"", profile_arn=None,
+    instance = Instance(
+        id="i-1", region="us-east-1", state="running", availability_zone="us-east-1a", private_ip="127.1.0.4",
+        public_ip=None, key_material=None, user_data=b"", instance_type="t3.micro", image_id="ami-1", tags={},
+        profile_arn=None, launch_time=datetime(2026, 11, 24, tzinfo=UTC),
     )  # fmt: skip
     tree = documents(instance, account_id="1", credentials=dict)
     assert lookup(tree, "") == b"dynamic/\nmeta-data/"
     assert lookup(tree, "meta-data/placement") == b"availability-zone\nregion"
     assert lookup(tree, "/meta-data/hostname/") == b"ip-127-1-0-4.ec2.internal"
     assert lookup(tree, "meta-data/public-ipv4") is None
+    assert lookup(tree, "meta-data/spot/") is None
     assert lookup(tree, "meta-data/iam/security-credentials/") is None
     assert lookup(tree, "meta-data/insta") is None
     assert lookup(tree, "user-data") is None

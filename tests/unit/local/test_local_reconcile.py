@@ -17,6 +17,7 @@ class Instance:
     id: str
     state: str = "pending"
     private_ip: str = "127.1.0.4"
+    boots: int = 0
 
 
 class Compute:
@@ -146,6 +147,18 @@ def test_a_stop_and_start_between_two_looks_is_a_power_cycle(bench):
         it.compute.ask("i-1", "pending")
         await it.settle()
         it.compute.ask("i-1", "pending")
+        await it.settle()
+        assert it.compute.found["i-1"].state == "running"
+
+    assert bench(scenario) == [("i-1", "boot"), ("i-1", "stop"), ("i-1", "start")]
+
+
+def test_a_reboot_keeps_the_files_and_the_state(bench):
+    async def scenario(it):
+        it.compute.ask("i-1", "pending")
+        await it.settle()
+        it.compute.found["i-1"] = replace(it.compute.found["i-1"], boots=1)
+        await it.settle()
         await it.settle()
         assert it.compute.found["i-1"].state == "running"
 

@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-IMAGE = "ami-12c6146b"
+IMAGE = "ami-785db401"
 OURS = {  # what the cluster template gives to nodes
     "tags": {
         "Effect": "Allow",
