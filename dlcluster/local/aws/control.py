@@ -6,6 +6,8 @@ DELETE /_emulator/faults[/ID]     {"removed": N}
 GET    /_emulator/calls?service=&action=&origin=&failed=1&after=N&limit=N
                                   {"calls": [...], "next": N}: `after=next` continues
 DELETE /_emulator/calls           empties the log
+POST   /_emulator/interruptions   {"instance": ID, "seconds": N (120)}: a spot interruption, notice first
+POST   /_emulator/rebalances      {"instance": ID}: a rebalance recommendation
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from urllib.parse import parse_qsl
 
 from dlcluster.local.aws.backend import Answer
 from dlcluster.local.aws.calls import CallLog
+from dlcluster.local.aws.compute import Compute
 from dlcluster.local.aws.faults import Fault, Faults
+from dlcluster.local.aws.wire import AwsError
 
 PREFIX = "/_emulator/"
 _NUMBERS: dict[str, Any] = {
@@ -38,9 +42,10 @@ class Refused(Exception):
 class Control:
     """Answers what lies below PREFIX."""
 
-    def __init__(self, faults: Faults, calls: CallLog) -> None:
+    def __init__(self, faults: Faults, calls: CallLog, compute: Compute) -> None:
         self._faults = faults
         self._calls = calls
+        self._compute = compute
 
     def respond(self, environ: dict[str, Any]) -> Answer:
         """The answer to a WSGI request; 4xx with {"error": ...} for what cannot be."""
@@ -51,7 +56,9 @@ class Control:
                 return self._on_faults(method, id, environ)
             if topic == "calls" and not id:
                 return self._on_calls(method, environ)
-            raise Refused("there are /_emulator/faults and /_emulator/calls", 404)
+            if topic in ("interruptions", "rebalances") and method == "POST" and not id:
+                return self._on_spot(topic, environ)
+            raise Refused("there are faults, calls, interruptions and rebalances below /_emulator/", 404)
         except Refused as refusal:
             return _json({"error": str(refusal)}, refusal.status)
 
@@ -66,6 +73,20 @@ class Control:
                 raise Refused(f"no such fault: {id}", 404)
             return _json({"removed": removed})
         raise Refused(f"{method} does not apply here", 405)
+
+    def _on_spot(self, topic: str, environ: dict[str, Any]) -> Answer:
+        given = _body(environ, "a notice")
+        instance_id, seconds = str(given.get("instance", "")), given.get("seconds", 120)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            raise Refused("'seconds' has to be a number")
+        try:
+            if topic == "interruptions":
+                self._compute.interrupt(instance_id, seconds)
+            else:
+                self._compute.recommend_rebalance(instance_id)
+        except AwsError as error:
+            raise Refused(error.message) from None
+        return _json({}, 201)
 
     def _on_calls(self, method: str, environ: dict[str, Any]) -> Answer:
         if method == "DELETE":
@@ -83,14 +104,19 @@ class Control:
         return _json({"calls": rows[-limit:] if limit > 0 else [], "next": count})
 
 
-def _fault(environ: dict[str, Any]) -> Fault:
+def _body(environ: dict[str, Any], what: str) -> dict[str, Any]:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     try:
         given = json.loads(body)
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        raise Refused("a fault is a JSON object")
+        raise Refused(f"{what} is a JSON object")
+    return given
+
+
+def _fault(environ: dict[str, Any]) -> Fault:
+    given = _body(environ, "a fault")
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, _NUMBERS.get(name, str)):
             raise Refused(f"'{name}' has to be a {'number' if name in _NUMBERS else 'text'}")

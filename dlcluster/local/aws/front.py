@@ -50,7 +50,7 @@ class Emulator:
         self.permissions = Permissions(self)
         self.calls = CallLog()
         self.faults = Faults()
-        self.control = Control(self.faults, self.calls)
+        self.control = Control(self.faults, self.calls, self.compute)
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self.services: dict[str, list[QueryService]] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,6 +52,13 @@ def told(cloud: Any, instance_id: str, path: str) -> str | None:
     found = lookup(tree, path)
     document = found() if callable(found) else found
     return document.decode() if document is not None else None
+
+
+def tell(cloud: Any, topic: str, **fields: Any) -> None:
+    """Ask the emulator itself for a notice, as another process does."""
+    url = f"{cloud.server.endpoint}/_emulator/{topic}"
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(fields).encode(), method="POST")) as answer:
+        assert answer.status == 201
 
 
 def test_metadata_tell_identity_network_and_disks(cloud: Any, launched: str) -> None:
@@ -109,10 +118,10 @@ def test_a_tag_key_that_is_no_path_is_refused_with_tags_in_the_metadata(cloud: A
 def test_an_interruption_is_announced_and_then_done(cloud: Any, launched: str, wait_until: Any) -> None:
     compute = cloud.emulator.compute
     assert told(cloud, launched, "meta-data/spot/instance-action") is None
-    compute.recommend_rebalance(launched)
+    tell(cloud, "rebalances", instance=launched)
     assert "noticeTime" in json.loads(told(cloud, launched, "meta-data/events/recommendations/rebalance") or "{}")
     assert told(cloud, launched, "meta-data/spot/instance-action") is None
-    compute.interrupt(launched, seconds=1)
+    tell(cloud, "interruptions", instance=launched, seconds=1)
     notice = json.loads(told(cloud, launched, "meta-data/spot/instance-action") or "")
     assert notice == {"action": "terminate", "time": told(cloud, launched, "meta-data/spot/termination-time")}
     assert compute.state(launched) == "running"
@@ -125,3 +134,5 @@ def test_only_a_spot_instance_is_taken_back(cloud: Any) -> None:
     ours = cloud.client("ec2").run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     with pytest.raises(AwsError, match="no running Spot Instance"):
         cloud.emulator.compute.interrupt(ours)
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        tell(cloud, "interruptions", instance=ours)
