@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import control_plane
+from benchmarks import control_plane, numpy
 
-ALL = {"control_plane": control_plane.main}
+ALL = {"control_plane": control_plane.main, "numpy": numpy.main}
 
 
 def main() -> int:

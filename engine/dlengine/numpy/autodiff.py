@@ -51,6 +51,16 @@ def in_transform() -> bool:
     return torch._C._functorch.maybe_current_level() is not None
 
 
+def nested(tensors: list[Tensor]) -> bool:
+    """Whether something outside will differentiate what is computed here from `tensors`."""
+    if torch.compiler.is_compiling():
+        return False
+    vmapped = torch._C._functorch.TransformType.Vmap
+    levels = torch._C._functorch.get_interpreter_stack() or []
+    recorded = torch.is_grad_enabled() and (_DEPTH.get() > 0 or any(tensor.requires_grad for tensor in tensors))
+    return recorded or any(level.key() != vmapped for level in levels)
+
+
 def plain(tensor: Tensor) -> Tensor:
     """A tensor cut off from a record that has ended."""
     return tensor.detach() if tensor.requires_grad else tensor

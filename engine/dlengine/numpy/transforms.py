@@ -26,7 +26,7 @@ from dlengine.numpy.arguments import (
     leaf_tensor,
     name_of,
 )
-from dlengine.numpy.autodiff import Recorded, record
+from dlengine.numpy.autodiff import Recorded, nested, record
 from dlengine.numpy.core import ndarray
 
 Function = Callable[..., Any]
@@ -116,6 +116,10 @@ def jvp(function: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...])
     arguments = Arguments("jvp", function, tuple(range(len(primals))), tuple(primals), {})
     along = _like("jvp", "tangent", tuple(tangents), arguments.tensors)
     run = _Run("jvp", function, arguments)
+
+    if nested([*arguments.tensors, *along]):
+        outputs, derivatives = _forward_by_reverse(run, arguments.tensors, along)
+        return run.built(outputs), run.built(derivatives)
 
     def traced(*tensors: Tensor) -> tuple[Tensor, ...]:
         return tuple(run([tensor.clone() for tensor in tensors])[0])
@@ -230,6 +234,19 @@ def _scalar(function: Function, run: _Run, recorded: Recorded, holomorphic: bool
     if value.is_complex() and not holomorphic:
         raise TypeError(f"grad: {name} returned a complex number: take its real part or abs, or say holomorphic=True")
     return value
+
+
+def _forward_by_reverse(run: _Run, inputs: list[Tensor], along: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """A derivative along a direction, as the transpose of the way back.
+
+    For a jvp that is differentiated again: torch's own is silently wrong then for determinants and linear systems.
+    """
+    outputs = run([tensor.clone() for tensor in inputs])[0]
+
+    def back(cotangents: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        return record(run, inputs).pull(cotangents), []
+
+    return outputs, record(back, [torch.zeros_like(output) for output in outputs]).pull(along)
 
 
 def _rows(recorded: Recorded, cotangents: Tensor, inputs: list[Tensor]) -> list[Tensor]:
