@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from dlcluster.local.aws.cloudformation.intrinsics import error
 from dlcluster.local.aws.cloudformation.model import Options, Signal, Stack, Target, now
 from dlcluster.local.aws.cloudformation.operation import Operation, explain
 from dlcluster.local.aws.cloudformation.registry import missing
+from dlcluster.local.aws.cloudformation.rollback import RollBackCreation, RollBackUpdate
 from dlcluster.local.aws.cloudformation.signals import report
 from dlcluster.local.aws.cloudformation.types.base import Failed
 from dlcluster.local.aws.cloudformation.update import ResumeRollback, Update
@@ -68,10 +70,12 @@ class CloudFormation(ChangeSets, Reads):
                 if token and stack.tokens.get(token) == "CreateStack":
                     return {"StackId": stack.id}
                 raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
+            policy = request.policy(params, "StackPolicy", self.clients(region))
             target = request.target(params, None, self.clients(region))
             stack = self.registry.add(region, name, target)
             stack.options = Options(_on_failure(params), params.get("TimeoutInMinutes"), token)
             stack.protected = bool(params.get("EnableTerminationProtection"))
+            stack.policy = policy
             try:
                 operation = Create(self.registry, stack, target)
             except AwsError:
@@ -95,6 +99,9 @@ class CloudFormation(ChangeSets, Reads):
             target = request.target(params, stack, self.clients(context.region))
             self._check_change(stack, target)
             operation = Update(self.registry, stack, target)
+            during = request.policy(params, "StackPolicyDuringUpdate", self.clients(context.region))
+            stack.policy = request.policy(params, "StackPolicy", self.clients(context.region)) or stack.policy
+            operation.policy = during
             stack.tokens[token] = "UpdateStack"
             stack.options = Options(_on_failure(params), None, token)
             self.begin_update(stack, operation)
@@ -215,13 +222,33 @@ class CloudFormation(ChangeSets, Reads):
         return {"StackId": stack.id}
 
     def set_stack_policy(self, params: dict[str, Any], context: Context) -> None:
-        """Refused: a policy that nobody enforces would be a false promise."""
-        raise error("Stack policies are not supported by this endpoint")
+        """From now on updates need what the policy allows; a policy cannot be taken away, only replaced."""
+        stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+        policy = request.policy(params, "StackPolicy", self.clients(context.region))
+        if policy is None:
+            raise error("Either StackPolicyBody or StackPolicyURL must be specified")
+        stack.policy = policy
 
     def get_stack_policy(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
-        """No stack has a policy here."""
-        self.registry.find(context.region, params["StackName"], missing)
-        return {}
+        """The policy's text as it was given."""
+        stack = self.registry.find(context.region, params["StackName"], missing)
+        return {"StackPolicyBody": stack.policy.body} if stack.policy else {}
+
+    def rollback_stack(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Take back a creation or an update that failed and was left as it was."""
+        request.refuse_unsupported(params)
+        with self.registry.changing:
+            stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+            begun = {"CREATE_FAILED": "ROLLBACK", "UPDATE_FAILED": "UPDATE_ROLLBACK"}.get(stack.status)
+            if begun is None:
+                raise error(f"Stack:{stack.id} is in {stack.status} state and can not be rolled back.")
+            kind = RollBackCreation if stack.status == "CREATE_FAILED" else RollBackUpdate
+            operation = kind(self.registry, stack, stack.target)
+            stack.options = Options(token=params.get("ClientRequestToken", ""))
+            stack.set_status(f"{begun}_IN_PROGRESS", "User Initiated")
+            operation.start()
+        self.hold(operation, context)
+        return {"StackId": stack.id, "OperationId": str(uuid.uuid4())}
 
     def check_updatable(self, stack: Stack) -> None:
         """Raises AwsError unless the stack is in a state from which it can be updated."""
@@ -235,7 +262,8 @@ class CloudFormation(ChangeSets, Reads):
             raise error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
     def begin_update(self, stack: Stack, operation: Update) -> None:
-        """Set an update going."""
+        """Set an update going, under the stack's policy unless it brings one of its own."""
+        operation.policy = operation.policy or stack.policy
         stack.updated = now()
         stack.signals.clear()
         stack.change_sets.clear()

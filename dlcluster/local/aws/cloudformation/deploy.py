@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlcluster.local.aws.cloudformation import stack_policy
 from dlcluster.local.aws.cloudformation.executor import run_graph
 from dlcluster.local.aws.cloudformation.model import Resource, Stack, Target, now
 from dlcluster.local.aws.cloudformation.operation import (
@@ -19,6 +20,7 @@ from dlcluster.local.aws.cloudformation.parameters import missing_values
 from dlcluster.local.aws.cloudformation.plan import Plan, changes, replaces
 from dlcluster.local.aws.cloudformation.schema import SCHEMAS
 from dlcluster.local.aws.cloudformation.signals import await_signals
+from dlcluster.local.aws.cloudformation.stack_policy import StackPolicy
 from dlcluster.local.aws.cloudformation.types import KINDS
 from dlcluster.local.aws.cloudformation.types.base import Failed, Step
 
@@ -50,6 +52,7 @@ class Deployment(Operation):
         self.journal: dict[str, Entry] = {}
         self.failed: list[str] = []
         self.deadline = float("inf")
+        self.policy: StackPolicy | None = None
         self._lock = threading.Lock()
 
     def cancelled(self) -> bool:
@@ -91,11 +94,11 @@ class Deployment(Operation):
             else:
                 self._update(resource)
         except Exception as problem:
-            self._note_failure(name, explain(problem))
+            self.note_failure(name, explain(problem))
             return False
         return True
 
-    def _note_failure(self, name: str, reason: str) -> None:
+    def note_failure(self, name: str, reason: str) -> None:
         with self._lock:
             self.failed.append(name)
         resource = self.stack.resources[name]
@@ -103,7 +106,7 @@ class Deployment(Operation):
         self.stack.set_resource(resource, status, reason, self.shown(resource))
         self.stopped.set()
 
-    def _log(self, entry: Entry) -> None:
+    def log(self, entry: Entry) -> None:
         with self._lock:
             self.journal[entry.logical_id] = entry
 
@@ -114,7 +117,7 @@ class Deployment(Operation):
             if left and left.physical_id:
                 self.stack.trash.append(left)
             self.stack.resources[name] = resource
-        self._log(Entry(name, None))
+        self.log(Entry(name, None))
         resource.properties = self._properties(name)
         resource.tags = self.plan.tags(name, resource.properties)
         self._make(resource, "CREATE")
@@ -138,24 +141,33 @@ class Deployment(Operation):
 
     def _update(self, resource: Resource) -> None:
         name, before = resource.logical_id, copy.copy(resource)
-        self._log(Entry(name, before))
+        self.log(Entry(name, before))
         definition = self.plan.definitions[name]
         depends = frozenset(self.plan.dependencies(name))
         properties = self._properties(name)
         tags = self.plan.tags(name, properties)
         changed = changes(resource, properties, tags)
         if replaces(resource.type, changed):
+            self.permit(stack_policy.REPLACE, resource)
             new = Resource(definition, properties, tags, depends)
             with self.stack.lock:
                 self.stack.resources[name] = new
-            self._log(Entry(name, resource, replaced=True))
+            self.log(Entry(name, resource, replaced=True))
             self._make(new, "UPDATE", REPLACING)
             return
+        if changed:
+            self.permit(stack_policy.MODIFY, resource)
         resource.definition, resource.depends = definition, depends
         if changed:
             resource.memo = dict(resource.memo)
             resource.properties, resource.tags, resource.attributes = properties, tags, {}
             self.change(resource, before)
+
+    def permit(self, action: str, resource: Resource) -> None:
+        """Raises Failed when the stack's policy denies this."""
+        denial = self.policy.denial(action, resource.logical_id, resource.type) if self.policy else ""
+        if denial:
+            raise Failed(denial)
 
     def change(self, resource: Resource, before: Resource) -> None:
         """Update in place from `before` to what the record now says."""
@@ -192,11 +204,11 @@ class Create(Deployment):
             self.move("CREATE_FAILED", reason)
         elif stack.options.on_failure == "DELETE":
             if self.move("DELETE_IN_PROGRESS", f"{reason} Delete requested by user."):
-                self._take_back("DELETE_COMPLETE", "DELETE_FAILED")
+                self.take_back("DELETE_COMPLETE", "DELETE_FAILED")
         elif self.move("ROLLBACK_IN_PROGRESS", f"{reason} Rollback requested by user."):
-            self._take_back("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+            self.take_back("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
-    def _take_back(self, complete: str, failed: str) -> None:
+    def take_back(self, complete: str, failed: str) -> None:
         """Remove what was made; a deletion that takes over meanwhile does the rest."""
         stack = self.stack
         self.stopped.clear()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dlcluster.local.aws.cloudformation.parameters import Parameters
+from dlcluster.local.aws.cloudformation.stack_policy import StackPolicy
 from dlcluster.local.aws.cloudformation.template import Definition, Template
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -100,6 +101,7 @@ class Stack:
     deleted: datetime | None = None
     options: Options = field(default_factory=Options)
     protected: bool = False
+    policy: StackPolicy | None = None
     outputs: list[dict[str, Any]] = field(default_factory=list)
     resources: dict[str, Resource] = field(default_factory=dict)
     trash: list[Resource] = field(default_factory=list)

@@ -9,14 +9,14 @@ from urllib.parse import unquote, urlparse
 
 from botocore.exceptions import ClientError
 
-from dlcluster.local.aws.cloudformation import parameters, template
+from dlcluster.local.aws.cloudformation import parameters, stack_policy, template
 from dlcluster.local.aws.cloudformation.intrinsics import error
 from dlcluster.local.aws.cloudformation.model import Stack, Target
+from dlcluster.local.aws.cloudformation.stack_policy import StackPolicy
 from dlcluster.local.aws.query import AwsError
 
 MAX_BODY, MAX_URL_BODY, MAX_TAGS = 51_200, 1_000_000, 50
 _UNSUPPORTED = (
-    "StackPolicyBody", "StackPolicyURL", "StackPolicyDuringUpdateBody", "StackPolicyDuringUpdateURL",
     "NotificationARNs", "ResourceTypes", "ResourcesToImport", "ImportExistingResources", "RetainExceptOnCreate",
     "IncludeNestedStacks", "DeploymentMode", "DeploymentConfig", "ForceRollback",
 )  # fmt: skip
@@ -55,6 +55,16 @@ def source(params: dict[str, Any], client: Client) -> str | None:
                         f"satisfy constraint: Member must have length {rule}")  # fmt: skip
         return str(body)
     return None if url is None else _download(url, client)
+
+
+def policy(params: dict[str, Any], name: str, client: Client) -> StackPolicy | None:
+    """The stack policy in the parameters `nameBody` or `nameURL`, None when neither is given."""
+    body, url = params.get(f"{name}Body"), params.get(f"{name}URL")
+    if body is not None and url is not None:
+        raise error(f"You cannot specify both {name}Body and {name}URL")
+    if url is not None:
+        body = _download(url, client)
+    return None if body is None else stack_policy.parse(body)
 
 
 def _download(url: str, client: Client) -> str:

@@ -135,6 +135,8 @@ def _limits(document: dict[str, Any]) -> None:
 
 
 def _definition(name: str, item: Any) -> Definition:
+    if str(name).startswith("Fn::ForEach"):
+        raise error(f"Transforms are not supported by this endpoint: {name} needs AWS::LanguageExtensions")
     if not _LOGICAL_ID.fullmatch(str(name)):
         raise error(f"Template format error: Resource name {name} is non alphanumeric.")
     if not isinstance(item, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+from dlcluster.local.aws.cloudformation import stack_policy
 from dlcluster.local.aws.cloudformation.deploy import Deployment, Entry
 from dlcluster.local.aws.cloudformation.executor import run_graph
 from dlcluster.local.aws.cloudformation.model import Resource
@@ -17,6 +18,7 @@ from dlcluster.local.aws.cloudformation.operation import (
     rollback_policy,
 )
 from dlcluster.local.aws.cloudformation.plan import changes
+from dlcluster.local.aws.cloudformation.types.base import Failed
 
 CLEANUP_ATTEMPTS = 3
 
@@ -27,9 +29,9 @@ class Update(Deployment):
     def run(self) -> None:
         stack = self.stack
         outputs = stack.outputs
-        reason = self.deploy()
+        reason = self._forbidden_removals() or self.deploy()
         if not reason:
-            self._commit()
+            self.commit()
             return
         stack.outputs = outputs
         if stack.options.on_failure == "DO_NOTHING":
@@ -40,7 +42,20 @@ class Update(Deployment):
         self.stopped.clear()
         self.roll_back()
 
-    def _commit(self) -> None:
+    def _forbidden_removals(self) -> str:
+        """Why the stack's policy stops this update before it begins, or ""."""
+        for name, resource in list(self.stack.resources.items()):
+            if name in self.plan.graph:
+                continue
+            try:
+                self.permit(stack_policy.DELETE, resource)
+            except Failed as problem:
+                self.log(Entry(name, copy.copy(resource)))
+                self.note_failure(name, str(problem))
+        return f"The following resource(s) failed to update: [{', '.join(self.failed)}]." if self.failed else ""
+
+    def commit(self, done: str = "UPDATE_COMPLETE") -> None:
+        """The new state is the stack's state: what is no longer needed goes."""
         stack = self.stack
         with stack.lock:
             removed = [stack.resources.pop(name) for name in list(stack.resources) if name not in self.plan.graph]
@@ -50,9 +65,9 @@ class Update(Deployment):
             if entry.replaced and entry.before:
                 removed.append(entry.before)
                 policies[id(entry.before)] = replace_policy(entry.before)
-        stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        stack.set_status(f"{done}_CLEANUP_IN_PROGRESS")
         self._clean_up(removed, lambda resource: policies[id(resource)])
-        stack.set_status("UPDATE_COMPLETE")
+        stack.set_status(done)
 
     def _clean_up(self, resources: list[Resource], policy: Callable[[Resource], str]) -> None:
         """Delete what nobody needs any more; what resists is kept for the stack's own deletion."""

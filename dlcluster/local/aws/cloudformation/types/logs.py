@@ -89,6 +89,7 @@ class MetricFilter(Kind):
         )
 
     def update(self, x: Step) -> None:
+        self.delete(x)  # the emulated service would keep the old one beside the new one
         self._put(x, x.physical_id)
 
     def delete(self, x: Step) -> None:
