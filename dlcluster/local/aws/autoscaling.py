@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from dlcluster.local.aws.groups import SETTINGS, Group, Member, at
+from dlcluster.local.aws import hooks, mixed
+from dlcluster.local.aws.autoscaling_hooks import HookOperations
+from dlcluster.local.aws.autoscaling_moves import MoveOperations
+from dlcluster.local.aws.groups import POLICIES, SETTINGS, Group, Member, at, now
 from dlcluster.local.aws.placement import matches
-from dlcluster.local.aws.query import AwsError, Context, QueryService, page
+from dlcluster.local.aws.query import AwsError, Context, page
 from dlcluster.local.aws.routing import Call
 from dlcluster.local.aws.scaling import Scaler
 
@@ -19,15 +23,14 @@ _PROCESSES = (
     "AddToLoadBalancer", "AlarmNotification", "AZRebalance", "HealthCheck", "InstanceRefresh", "Launch",
     "ReplaceUnhealthy", "ScheduledActions", "Terminate",
 )  # fmt: skip
-_POLICIES = {"Default", "NewestInstance", "OldestInstance"}
 _KNOWN = {
-    *SETTINGS, "AutoScalingGroupName", "LaunchTemplate", "MinSize", "MaxSize", "DesiredCapacity",
-    "AvailabilityZones", "VPCZoneIdentifier", "Tags",
+    *SETTINGS, "AutoScalingGroupName", "LaunchTemplate", "MixedInstancesPolicy", "MinSize", "MaxSize",
+    "DesiredCapacity", "AvailabilityZones", "VPCZoneIdentifier", "Tags", "LifecycleHookSpecificationList",
 }  # fmt: skip
 _EC2_ACTIONS = {"TerminateInstances", "StopInstances", "StartInstances"}
 
 
-class AutoScaling(QueryService):
+class AutoScaling(HookOperations, MoveOperations):
     """Groups are objects here; a thread of their own launches and terminates by calls to EC2."""
 
     def __init__(self, emulator: Any) -> None:
@@ -59,10 +62,10 @@ class AutoScaling(QueryService):
     def create_auto_scaling_group(self, params: dict[str, Any], context: Context) -> None:
         _refuse_unknown(params)
         name = params["AutoScalingGroupName"]
-        if "LaunchTemplate" not in params:
-            raise _invalid("Valid requests must contain a LaunchTemplate parameter.")
+        settings = self._launch_settings(params, context.region)
+        if not settings:
+            raise _invalid("Valid requests must contain either LaunchTemplate or MixedInstancesPolicy parameter.")
         subnets, zones = self._places(params, context.region)
-        template = self._template(params["LaunchTemplate"], context.region)
         desired = params.get("DesiredCapacity", params["MinSize"])
         _check_sizes(params["MinSize"], params["MaxSize"], desired)
         group = Group(
@@ -72,7 +75,7 @@ class AutoScaling(QueryService):
             minimum=params["MinSize"],
             maximum=params["MaxSize"],
             desired=desired,
-            template=template,
+            template={},
             subnets=subnets,
             zones=zones,
             settings={key: params.get(key, default) for key, default in SETTINGS.items()},
@@ -80,6 +83,9 @@ class AutoScaling(QueryService):
             reason=f"{at()} a user request created an AutoScalingGroup changing the desired capacity "
             f"from 0 to {desired}.",
         )
+        group.use(settings)
+        for item in params.get("LifecycleHookSpecificationList", []):
+            group.hooks[item["LifecycleHookName"]] = hooks.parse(item)
         with self._lock:
             if (context.region, name) in self._groups:
                 message = f"AutoScalingGroup by this name already exists - A group with the name {name} already exists"
@@ -91,7 +97,7 @@ class AutoScaling(QueryService):
         _refuse_unknown(params)
         group = self._group(params, context)
         places = self._places(params, context.region) if _names_places(params) else None
-        template = self._template(params["LaunchTemplate"], context.region) if "LaunchTemplate" in params else None
+        settings = self._launch_settings(params, context.region)
         with self._lock:
             least, most = params.get("MinSize", group.minimum), params.get("MaxSize", group.maximum)
             desired = params.get("DesiredCapacity", min(max(group.desired, least), most))
@@ -104,7 +110,7 @@ class AutoScaling(QueryService):
             )
             if places:
                 group.subnets, group.zones = places
-            group.template = template or group.template
+            group.use(settings)
             group.settings.update({key: params[key] for key in SETTINGS if key in params})
             group.retry_at, group.failures = 0.0, 0
 
@@ -175,7 +181,12 @@ class AutoScaling(QueryService):
         if params["HealthStatus"] not in ("Healthy", "Unhealthy"):
             raise _invalid(f"Invalid HealthStatus: {params['HealthStatus']}")
         with self._lock:
-            self._member(params["InstanceId"], context)[1].health = params["HealthStatus"]
+            group, member = self._member(params["InstanceId"], context)
+            grace = timedelta(seconds=group.settings["HealthCheckGracePeriod"])
+            young = member.since is None or now() - member.since < grace
+            if params["HealthStatus"] == "Unhealthy" and params.get("ShouldRespectGracePeriod", True) and young:
+                return
+            member.health = params["HealthStatus"]
 
     def set_instance_protection(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._lock:
@@ -292,6 +303,17 @@ class AutoScaling(QueryService):
             "Version": version,
         }
 
+    def _launch_settings(self, params: dict[str, Any], region: str) -> dict[str, Any]:
+        """LaunchTemplate or MixedInstancesPolicy of a request, checked; {} when it names neither."""
+        if "LaunchTemplate" in params and "MixedInstancesPolicy" in params:
+            raise _invalid("Valid requests must contain either LaunchTemplate or MixedInstancesPolicy parameter.")
+        if "MixedInstancesPolicy" in params:
+            policy = mixed.parse(params["MixedInstancesPolicy"], lambda wanted: self._template(wanted, region))
+            return {"MixedInstancesPolicy": policy}
+        if "LaunchTemplate" in params:
+            return {"LaunchTemplate": self._template(params["LaunchTemplate"], region)}
+        return {}
+
     def _places(self, params: dict[str, Any], region: str) -> tuple[list[str], list[str]]:
         """Subnets and zones of a group."""
         subnets = [item.strip() for item in params.get("VPCZoneIdentifier", "").split(",") if item.strip()]
@@ -312,7 +334,7 @@ def _refuse_unknown(params: dict[str, Any]) -> None:
     unknown = sorted(set(params) - _KNOWN)
     if unknown:
         raise _invalid(f"Not emulated: {', '.join(unknown)}")
-    policies = set(params.get("TerminationPolicies", [])) - _POLICIES
+    policies = set(params.get("TerminationPolicies", [])) - POLICIES.keys()
     if policies:
         raise _invalid(f"Termination policies that are not emulated: {', '.join(sorted(policies))}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -78,9 +79,16 @@ class Member:
     template: dict[str, str]
     launch: Activity
     protected: bool = False
+    spot: bool = False
     state: str = "Pending"
     health: str = "Healthy"
     doom: Activity | None = None
+    since: datetime | None = None  # in service
+    waits: list[Any] = field(default_factory=list)  # lifecycle hooks that hold it up
+
+    def serve(self) -> None:
+        """It is in service from now on."""
+        self.state, self.since, self.waits = "InService", now(), []
 
     def described(self) -> dict[str, Any]:
         return {
@@ -89,14 +97,17 @@ class Member:
             "AvailabilityZone": self.zone,
             "LifecycleState": self.state,
             "HealthStatus": self.health,
-            "LaunchTemplate": self.template,
+            "LaunchTemplate": self.template or None,
             "ProtectedFromScaleIn": self.protected,
         }
 
 
 @dataclass
 class Group:
-    """A group; `places` are its subnets, or its zones when it names no subnet."""
+    """A group; `places` are its subnets, or its zones when it names no subnet.
+
+    `mixed` is its MixedInstancesPolicy; without one it launches from `template`.
+    """
 
     region: str
     account_id: str
@@ -110,6 +121,9 @@ class Group:
     settings: dict[str, Any]
     tags: dict[str, dict[str, Any]]
     reason: str
+    mixed: dict[str, Any] = field(default_factory=dict)
+    hooks: dict[str, Any] = field(default_factory=dict)
+    refreshes: list[Any] = field(default_factory=list)  # newest first
     created: datetime = field(default_factory=now)
     suspended: dict[str, str] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
@@ -137,7 +151,15 @@ class Group:
     @property
     def live(self) -> list[Member]:
         """Members that count for the capacity, oldest first."""
-        return [member for member in self.members.values() if member.doom is None]
+        return [member for member in self.members.values() if member.doom is None and member.state != "Standby"]
+
+    def use(self, settings: dict[str, Any]) -> None:
+        """Launch by other settings from now on: LaunchTemplate or MixedInstancesPolicy."""
+        if "MixedInstancesPolicy" in settings:
+            self.mixed = settings["MixedInstancesPolicy"]
+            self.template = self.mixed["LaunchTemplate"]["LaunchTemplateSpecification"]
+        elif "LaunchTemplate" in settings:
+            self.mixed, self.template = {}, settings["LaunchTemplate"]
 
     def runs(self, process: str) -> bool:
         """Whether a process (Launch, Terminate, HealthCheck, ReplaceUnhealthy...) is not suspended."""
@@ -161,18 +183,31 @@ class Group:
         return chosen
 
     def surplus(self) -> list[Member]:
-        """Members to terminate: the newest first (or as the policies say), never a protected one."""
-        candidates = [member for member in self.live if self.deleting or not member.protected]
-        if self.settings["TerminationPolicies"][0] != "OldestInstance":
-            candidates.reverse()
-        return candidates[: max(0, len(self.live) - self.target)]
+        """Members to terminate: from the fullest place, then as the policies say, never a protected one."""
+        left = self.live
+        if self.deleting:
+            return left[: max(0, len(left) - self.target)]
+        chosen: list[Member] = []
+        while len(left) > self.target:
+            used = Counter(member.place for member in left)
+            free = [member for member in left if not member.protected]
+            if not free:
+                break
+            most = max(used[member.place] for member in free)
+            candidates = [member for member in free if used[member.place] == most]
+            for policy in self.settings["TerminationPolicies"]:
+                candidates = POLICIES[policy](candidates)
+            chosen.append(candidates[-1])
+            left = [member for member in left if member is not candidates[-1]]
+        return chosen
 
     def described(self) -> dict[str, Any]:
         return {
             **self.settings,
             "AutoScalingGroupName": self.name,
             "AutoScalingGroupARN": self.arn,
-            "LaunchTemplate": self.template,
+            "LaunchTemplate": None if self.mixed else self.template,
+            "MixedInstancesPolicy": self.mixed or None,
             "MinSize": self.minimum,
             "MaxSize": self.maximum,
             "DesiredCapacity": self.desired,
@@ -202,3 +237,20 @@ class Group:
             }
             for key, tag in sorted(self.tags.items())
         ]
+
+
+def _oldest_template(members: list[Member]) -> list[Member]:
+    def age(member: Member) -> tuple[str, int]:
+        return member.template.get("LaunchTemplateId", ""), int(member.template.get("Version", 0))
+
+    oldest = min(age(member) for member in members)
+    return [member for member in members if age(member) == oldest]
+
+
+# Each leaves those that may go; of what is left the newest goes.
+POLICIES: dict[str, Callable[[list[Member]], list[Member]]] = {
+    "Default": _oldest_template,
+    "OldestLaunchTemplate": _oldest_template,
+    "OldestInstance": lambda members: members[:1],
+    "NewestInstance": lambda members: members[-1:],
+}

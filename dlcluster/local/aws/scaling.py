@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dlcluster.local.aws import hooks, mixed, refresh
 from dlcluster.local.aws.groups import Group, Member, at
 
 log = logging.getLogger(__name__)
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 _BACKOFF = (0.2, 5.0)  # seconds: after the first failed launch, and at most
 _REST = (0.02, 0.1)  # seconds between two looks: as long as the last look took, within these bounds
 _TICK = 5.0  # look even when nobody woke us
+_REFRESH = 0.2  # between two looks while members are replaced
 
 
 class Scaler:
@@ -72,7 +75,12 @@ class Scaler:
 
     def _step(self, group: Group) -> float:
         self._check(group)
+        with self._lock:
+            running = refresh.active(group)
+            if running and group.runs("InstanceRefresh"):
+                refresh.step(group, running)
         self._terminate(group)
+        pause = min([_REFRESH if running else _TICK, *hooks.seconds_left(group)])
         with self._lock:
             missing = group.target - len(group.live)
             wait = group.retry_at - time.monotonic()
@@ -80,7 +88,7 @@ class Scaler:
                 self._groups.pop((group.region, group.name), None)
                 return _TICK
             if missing <= 0 or not group.runs("Launch"):
-                return _TICK
+                return pause
         if wait > 0:
             return wait
         self._launch(group, missing)
@@ -122,18 +130,34 @@ class Scaler:
                     member.health = "Unhealthy"
                     return
                 self._doom(group, member, _DIED.format(at=at()))
-            member.launch.finish(member.launch.code if member.launch.ended else "Cancelled")
+            if member.launch.ended is None:
+                member.launch.finish("Cancelled")
             if member.doom is not None:
                 member.doom.finish()
             del group.members[member.id]
-        elif state == "running" and member.state == "Pending":
-            member.state = "InService"
-            member.launch.finish()
+        elif state == "running" and member.state in ("Pending", "Pending:Wait"):
+            self._arrive(group, member)
+        elif member.state == "Standby":
+            return
         elif state in ("stopping", "stopped", "shutting-down") and group.runs("HealthCheck"):
             member.health = "Unhealthy"
             self._doom_unhealthy(group, member, _DIED.format(at=at()))
         elif member.health == "Unhealthy":
             self._doom_unhealthy(group, member, _USER_HEALTH.format(at=at()))
+
+    def _arrive(self, group: Group, member: Member) -> None:
+        """A member runs: it serves, unless a lifecycle hook holds it up or gives it up."""
+        if member.state == "Pending" and hooks.begin(group, member, hooks.LAUNCHING):
+            member.state = "Pending:Wait"
+            member.launch.code, member.launch.progress = "MidLifecycleAction", 60
+        result = hooks.outcome(member)
+        if result == "CONTINUE" and member.doom is None:
+            member.serve()
+            member.launch.finish()
+        elif result == "ABANDON" and member.doom is None:
+            message = hooks.abandoned(member)
+            member.launch.finish("Cancelled", message)
+            self._doom(group, member, f"{at()} an instance was taken out of service. {message}")
 
     def _doom_unhealthy(self, group: Group, member: Member, cause: str) -> None:
         if member.doom is None and group.runs("ReplaceUnhealthy"):
@@ -157,7 +181,7 @@ class Scaler:
                     f"{group.target}.  {at()} instance {member.id} was selected for termination."
                 )
                 self._doom(group, member, cause.strip())
-            condemned = [m for m in group.members.values() if m.doom and m.state != "Terminating"]
+            condemned = [m for m in group.members.values() if m.doom and self._may_end(group, m)]
         if not condemned:
             return
         self._client(group).terminate_instances(InstanceIds=[member.id for member in condemned])
@@ -166,6 +190,17 @@ class Scaler:
                 member.state = "Terminating"
         self._event.set()
 
+    @staticmethod
+    def _may_end(group: Group, member: Member) -> bool:
+        """Whether a condemned member can be terminated now: no lifecycle hook holds it up."""
+        if member.state == "Terminating" or group.deleting:
+            return member.state != "Terminating"
+        if member.state != "Terminating:Wait" and hooks.begin(group, member, hooks.TERMINATING):
+            member.state = "Terminating:Wait"
+            assert member.doom is not None
+            member.doom.code, member.doom.progress = "MidLifecycleAction", 60
+        return member.state != "Terminating:Wait" or hooks.outcome(member) != ""
+
     # -- scaling out ------------------------------------------------------------------------------
 
     def _launch(self, group: Group, missing: int) -> None:
@@ -173,16 +208,16 @@ class Scaler:
             f"{group.reason}  {at()} an instance was started in response to a difference between desired and "
             f"actual capacity, increasing the capacity from {len(group.live)} to {group.target}."
         ).strip()
-        for place, count in group.next_places(missing).items():
-            try:
-                data, template = self._template(group)
-                instances = self._run_instances(group, place, count, data)
-            except ClientError as error:
-                self._failed(group, cause, error.response["Error"]["Message"])
-                return
-            with self._lock:
-                for instance in instances:
-                    self._joined(group, instance, place, template, cause)
+        for spot, part in self._markets(group, missing).items():
+            for place, count in group.next_places(part).items():
+                try:
+                    instances, template = self._launch_at(group, place, count, spot=spot)
+                except ClientError as error:
+                    self._failed(group, cause, error.response["Error"]["Message"])
+                    return
+                with self._lock:
+                    for instance in instances:
+                        self._joined(group, instance, place, template, cause).spot = spot
         with self._lock:
             group.failures, group.retry_at, group.reason = 0, 0.0, ""
 
@@ -195,14 +230,15 @@ class Scaler:
             group.failures += 1
 
     @staticmethod
-    def _joined(group: Group, instance: dict[str, Any], place: str, template: dict[str, str], cause: str) -> None:
+    def _joined(group: Group, instance: dict[str, Any], place: str, template: dict[str, str], cause: str) -> Member:
         activity = group.begin(f"Launching a new EC2 instance: {instance['InstanceId']}", cause)
         zone = instance["Placement"]["AvailabilityZone"]
         details = {"Availability Zone": zone}
         if group.subnets:
             details = {"Subnet ID": place, **details}
         activity.details = json.dumps(details)
-        group.members[instance["InstanceId"]] = Member(
+        activity.code, activity.progress = "PreInService", 30
+        member = group.members[instance["InstanceId"]] = Member(
             id=instance["InstanceId"],
             instance_type=instance["InstanceType"],
             zone=zone,
@@ -211,11 +247,56 @@ class Scaler:
             launch=activity,
             protected=bool(group.settings["NewInstancesProtectedFromScaleIn"]),
         )
+        return member
 
-    def _template(self, group: Group) -> tuple[dict[str, Any], dict[str, str]]:
-        """The data of the version that the group wants now, and that version's name."""
-        name = {key: value for key, value in group.template.items() if key == "LaunchTemplateId"}
-        versions = [group.template.get("Version", "$Default")]
+    @staticmethod
+    def _wanted(group: Group) -> tuple[dict[str, Any], dict[str, str]]:
+        """The mixed instances policy (or {}) and the launch template of what is launched now."""
+        running = refresh.active(group)
+        desired = running.desired if running else {}
+        if "LaunchTemplate" in desired:
+            return {}, desired["LaunchTemplate"]
+        policy = desired.get("MixedInstancesPolicy") or group.mixed
+        return policy, policy["LaunchTemplate"]["LaunchTemplateSpecification"] if policy else group.template
+
+    def _markets(self, group: Group, missing: int) -> dict[bool, int]:
+        """How many of the missing members are to be spot instances (True) and how many not."""
+        policy, _ = self._wanted(group)
+        if not policy:
+            return {False: missing}
+        live = group.live
+        base = mixed.on_demand(policy, len(live) + missing) - sum(not member.spot for member in live)
+        steady = min(missing, max(0, base))
+        return {spot: count for spot, count in ((False, steady), (True, missing - steady)) if count}
+
+    def _launch_at(self, group: Group, place: str, count: int, *, spot: bool) -> tuple[list[Any], dict[str, str]]:
+        """Launch in one place; a type that has no capacity gives way to the next one of a mixed group."""
+        policy, template = self._wanted(group)
+        price = functools.partial(self._price, group)
+        rows = mixed.choices(policy, spot=spot, price=price) if policy else [(None, template)]
+        for position, (kind, wanted) in enumerate(rows):
+            data, named = self._template(group, wanted)
+            options: dict[str, Any] = {"InstanceType": kind} if kind else {}
+            if spot:
+                options["InstanceMarketOptions"] = mixed.market(policy)
+            try:
+                return self._run_instances(group, place, count, data, wanted, options), named
+            except ClientError as error:
+                if position + 1 == len(rows) or error.response["Error"]["Code"] not in _NEXT_TYPE:
+                    raise
+        raise AssertionError("a group has at least one type")
+
+    def _price(self, group: Group, kind: str) -> float:
+        """The type's spot price, by which types are compared; 0 when EC2 tells none."""
+        rows = self._client(group).describe_spot_price_history(
+            InstanceTypes=[kind], ProductDescriptions=["Linux/UNIX"], MaxResults=5
+        )["SpotPriceHistory"]
+        return min((float(row["SpotPrice"]) for row in rows), default=0.0)
+
+    def _template(self, group: Group, wanted: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """The data of a version of a launch template, and that version's name."""
+        name = {key: value for key, value in wanted.items() if key == "LaunchTemplateId"}
+        versions = [wanted.get("Version", "$Default")]
         found = self._client(group).describe_launch_template_versions(**name, Versions=versions)
         version = found["LaunchTemplateVersions"][0]
         return version["LaunchTemplateData"], {
@@ -224,11 +305,20 @@ class Scaler:
             "Version": str(version["VersionNumber"]),
         }
 
-    def _run_instances(self, group: Group, place: str, count: int, data: dict[str, Any]) -> list[Any]:
+    def _run_instances(
+        self,
+        group: Group,
+        place: str,
+        count: int,
+        data: dict[str, Any],
+        template: dict[str, str],
+        options: dict[str, Any],
+    ) -> list[Any]:
         tags = {key: tag["Value"] for key, tag in group.tags.items() if tag["PropagateAtLaunch"]}
         tags["aws:autoscaling:groupName"] = group.name
         request: dict[str, Any] = {
-            "LaunchTemplate": {key: group.template[key] for key in ("LaunchTemplateId", "Version")},
+            **options,
+            "LaunchTemplate": {key: template[key] for key in ("LaunchTemplateId", "Version")},
             "MinCount": 1,
             "MaxCount": count,
             "TagSpecifications": [
@@ -246,6 +336,14 @@ class Scaler:
         return self._client(group).run_instances(**request)["Instances"]
 
 
+_NEXT_TYPE = {
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "SpotMaxPriceTooLow",
+    "MaxSpotInstanceCountExceeded",
+    "Unsupported",
+    "VcpuLimitExceeded",
+}
 _DIED = (
     "{at} an instance was taken out of service in response to an EC2 health check indicating it has been "
     "terminated or stopped."
