@@ -128,7 +128,7 @@ def instance_view(
 
 def _interface(number: int, interface: Any) -> Interface:
     subnet = interface.subnet
-    vpc = subnet.ec2_backend.get_vpc(subnet.vpc_id)
+    vpc = subnet.ec2_backend.vpcs.get(subnet.vpc_id)  # an instance is described for longer than its VPC
     return Interface(
         id=interface.id,
         mac=interface.mac_address,
