@@ -105,7 +105,7 @@ def _redirect(log: Path) -> None:
 def _show(daemon: Daemon, region: str) -> None:
     print(
         f"The embedded cloud listens at {daemon.endpoint}; its nodes answer SSH on port {daemon.ssh_port}.\n"
-        "Ctrl-C ends it, and all it holds.\n\n"
+        "Ctrl-C ends it; the next start in this home goes on with what it held.\n\n"
         f"export AWS_ENDPOINT_URL={daemon.endpoint}\n"
         f"export AWS_DEFAULT_REGION={region}\n"
         "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local",
