@@ -217,6 +217,14 @@ class Compute:
             if due := self._life(instance.id).notices.interruption:
                 self._take_back_later(instance.id, due)
 
+    def running(self, region: str) -> list[tuple[str, str]]:
+        """Type and market of every instance of a region that takes vCPUs of a quota."""
+        return [
+            (instance.instance_type, self._life(instance.id).launch.market)
+            for where, instance in self._all()
+            if where == region and instance._state.name in ("pending", "running")
+        ]
+
     def group_names(self, region: str) -> list[str]:
         """The names of the placement groups of a region."""
         return [name for where, name in self.placement_groups if where == region]

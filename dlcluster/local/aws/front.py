@@ -19,6 +19,7 @@ from dlcluster.local.aws.faults.lost import ask_again
 from dlcluster.local.aws.permissions.guard import Permissions
 from dlcluster.local.aws.policies import BucketPolicies
 from dlcluster.local.aws.query import AwsError, Context, QueryService
+from dlcluster.local.aws.quotas import Quotas
 from dlcluster.local.aws.routing import Call, identify, path_style, refuse_expired
 from dlcluster.local.aws.server import AnswerLost, Server
 from dlcluster.local.aws.services import SERVICES
@@ -48,6 +49,7 @@ class Emulator:
         self.compute = Compute(self.backend, nodes=nodes)
         self.policies = BucketPolicies(self.backend)
         self.permissions = Permissions(self)
+        self.quotas = Quotas()
         self.calls = CallLog()
         self.faults = Faults()
         self.control = Control(self.faults, self.calls, self.compute)

@@ -13,9 +13,11 @@ from dlcluster.local.aws.backend import Backend
 from dlcluster.local.aws.compute import Compute, Launch
 from dlcluster.local.aws.faults import Faults
 from dlcluster.local.aws.faults.errors import Place
+from dlcluster.local.aws.limits import check_interfaces, vcpus
 from dlcluster.local.aws.options import check_tag_keys
 from dlcluster.local.aws.placement import refuse_unknown, tags_for
 from dlcluster.local.aws.query import AwsError, Context, QueryService
+from dlcluster.local.aws.quotas import Quotas, quota_code
 from dlcluster.local.aws.routing import Call
 
 _USER_DATA_LIMIT = 16 * 1024
@@ -31,6 +33,7 @@ class Instances(QueryService):
         self._backend: Backend = emulator.backend
         self._compute: Compute = emulator.compute
         self._faults: Faults = emulator.faults
+        self._quotas: Quotas = emulator.quotas
         self._tokens: dict[tuple[str, str], tuple[dict[str, Any], list[str]]] = {}
 
     def run_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -48,6 +51,7 @@ class Instances(QueryService):
             if self._faults.wait_for_launches:
                 call = Call("ec2", context.region, "RunInstances", context.access_key, context.user_agent)
                 self._faults.check_launch(call, request.place())
+            self._check_quota(context.region, request)
             for subnet_id in request.subnets:
                 self._compute.make_room(context.region, subnet_id, request.asked["MaxCount"])
             made = self._backend.call("ec2", "RunInstances", request.asked, context.region)
@@ -56,6 +60,19 @@ class Instances(QueryService):
             if token[1]:
                 self._tokens[token] = params, instance_ids
             return self._reservation(instance_ids, context.region)
+
+    def _check_quota(self, region: str, request: Request) -> None:
+        """All running instances of the same quota, and the new ones, fit into it."""
+        code = quota_code(request.kind["InstanceType"], request.launch.market)
+        if code is None:
+            return
+        used = sum(
+            vcpus(self._backend, kind)
+            for kind, market in self._compute.running(region)
+            if quota_code(kind, market) == code
+        )
+        wanted = request.kind["VCpuInfo"]["DefaultVCpus"] * request.asked["MaxCount"]
+        self._quotas.check(region, code, used, wanted)
 
     def start_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
@@ -190,6 +207,7 @@ class Request:
         kinds = self._call("DescribeInstanceTypes", InstanceTypes=[self.asked["InstanceType"]])["InstanceTypes"]
         if not kinds:
             raise AwsError("InvalidInstanceType", f"The instance type '{self.asked['InstanceType']}' does not exist")
+        self.kind: dict[str, Any] = kinds[0]
         wanted = image.get("Architecture", "x86_64")
         offered = kinds[0]["ProcessorInfo"]["SupportedArchitectures"]
         if wanted not in offered:
@@ -230,6 +248,7 @@ class Request:
                 "on the same request",
             )
         self.asked["NetworkInterfaces"] = interfaces or [{"DeviceIndex": 0}]
+        check_interfaces(self.kind, self.asked["NetworkInterfaces"])
         for item in self.asked["NetworkInterfaces"]:
             if "NetworkInterfaceId" in item:
                 continue

@@ -22,6 +22,7 @@ _SCOPES = {
     "elasticfilesystem": "efs",
     "email": "ses",
     "elasticloadbalancing": "elbv2",
+    "servicequotas": "service-quotas",
     "states": "stepfunctions",
 }
 # Where a node reports to a CloudFormation wait condition: a plain PUT, without a signature.

@@ -15,6 +15,8 @@ from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.launch import Instances
 from dlcluster.local.aws.options import InstanceOptions
 from dlcluster.local.aws.placement import PlacementGroups
+from dlcluster.local.aws.prices import PriceList, SpotPrices
+from dlcluster.local.aws.quotas import ServiceQuotas
 from dlcluster.local.aws.reservations import CapacityReservations
 from dlcluster.local.aws.scaling_policies import ScalingPolicies
 
@@ -27,8 +29,10 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
     "autoscaling": [ScalingPolicies, AutoScaling],
     "budgets": [Budgets],
     "cloudformation": [CloudFormation],
-    "ec2": [Instances, InstanceOptions, PlacementGroups, CapacityReservations, Deletions],
+    "ec2": [Instances, InstanceOptions, SpotPrices, PlacementGroups, CapacityReservations, Deletions],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],
+    "pricing": [PriceList],
+    "service-quotas": [ServiceQuotas],
     "sts": [Identity],
 }

@@ -16,7 +16,12 @@ from dlcluster.local.aws.permissions.scope import Scope
 from dlcluster.local.aws.wire import parse_form, service_model
 
 # Where the prefix of a service's actions differs from botocore's name of it.
-_PREFIXES = {"efs": "elasticfilesystem", "elbv2": "elasticloadbalancing", "stepfunctions": "states"}
+_PREFIXES = {
+    "efs": "elasticfilesystem",
+    "elbv2": "elasticloadbalancing",
+    "service-quotas": "servicequotas",
+    "stepfunctions": "states",
+}
 _FREE = {("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")}  # no permission is asked for these
 
 
