@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port of the AWS endpoint (default: any free one)")
     parser.add_argument("--no-nodes", action="store_true", help="instances run at once, without a node behind them")
     parser.add_argument("--region", default="us-east-1", help="region in the printed settings (default: %(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="start empty: forget what this home holds")
     parser.add_argument("--detach", action="store_true", help="go to the background when it listens")
     return parser
 
@@ -60,6 +61,8 @@ def _serve(home: Home, arguments: argparse.Namespace, idle: float, ready: Callab
         with home.held():
             from dlcluster.local.daemon import Options, run
 
+            if arguments.fresh:
+                home.forget()
             run(home, Options(arguments.port, not arguments.no_nodes, idle), ready)
     except BlockingIOError:
         print(f"error: another daemon runs in {home.path}", file=sys.stderr)

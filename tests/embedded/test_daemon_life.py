@@ -281,6 +281,17 @@ def test_without_nodes_instances_run_at_once(home, own):
         assert process.wait(30) == 0
 
 
+def test_a_fresh_start_forgets_what_was_kept(home, own):
+    own(client.ensure()).client("s3").create_bucket(Bucket="kept")
+    client.stop()
+    command = [sys.executable, "-m", "dlcluster.local", "--no-nodes", "--fresh"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        assert own(client.find()).client("s3").list_buckets()["Buckets"] == []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
 def test_a_start_that_fails_says_why(home, monkeypatch):
     monkeypatch.setenv("DLCLUSTER_LOCAL_IDLE_SECONDS", "soon")
     with pytest.raises(UserError, match="DLCLUSTER_LOCAL_IDLE_SECONDS is not a number"):
