@@ -37,7 +37,7 @@ class Contender:
         self.process = subprocess.Popen(argv, env=environment, stdin=-1, stdout=-1, stderr=-1, text=True)
 
     def seconds(self, workload: str, count: int) -> float:
-        """Seconds of one step, the mean of `count`."""
+        """Processor seconds of one step, the mean of `count`."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{workload} {count}\n")
@@ -132,7 +132,8 @@ def main() -> None:
         "Bars: a call at most 5 µs over torch's; small steps no slower than JAX's op by op; steps of a millisecond "
         "and more within 5% of plain torch.",
         f"Peers: {about}." if peers else f"Peers are not installed: {about}",
-        "The machine was shared while this ran: trust ratios more than times.",
+        "Times are the processor time of each process, helper threads included: the machine is shared, and a clock on the "
+        "wall shows what others do. Trust ratios more than times.",
     ]
     measure.publish("numpy", "dlengine.numpy: calls and training steps", rows, notes)
 

@@ -139,7 +139,7 @@ def jacobian(function: Function, argnum: Argnum = 0) -> Function:
             raise TypeError(f"jacobian: {name_of(function)} must return one array, not {len(recorded.outputs)}")
         value = recorded.outputs[0]
         units = torch.eye(math.prod(value.shape), dtype=value.dtype, device=value.device)
-        rows = _rows(recorded, units.reshape(-1, *value.shape), arguments.tensors)
+        rows = _rows(recorded, units.reshape(len(units), *value.shape), arguments.tensors)
         shaped = [row.reshape(*value.shape, *row.shape[1:]) for row in rows]
         return arguments.packed(map(conjugated, shaped))
 
