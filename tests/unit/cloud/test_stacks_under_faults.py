@@ -159,13 +159,14 @@ def no_waiting(monkeypatch):
 
 
 def samples() -> list[tuple[str, str, str, int]]:
-    """A few of the cases below, drawn anew with every seed."""
+    """A few of the cases below, drawn by a seed."""
     draw = random.Random(20)
-    return [
-        (operation, origin, kind, draw.randint(1, {"user": 9, "cloudformation": 40, "autoscaling": 4}[origin]))
-        for operation in ("create", "update", "delete")
-        for origin, kind in (("user", "lost"), ("cloudformation", draw.choice(KINDS)))
+    kinds = draw.sample(KINDS, len(KINDS))
+    drawn = [
+        (operation, "cloudformation", kind, draw.randint(1, 40))
+        for operation, kind in zip(("create", "update", "delete"), kinds, strict=True)
     ]
+    return [*drawn, ("create", "user", "lost", draw.randint(1, 6))]
 
 
 @pytest.mark.parametrize(("operation", "origin", "kind", "nth"), samples())
