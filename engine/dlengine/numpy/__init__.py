@@ -36,8 +36,8 @@ from dlengine.numpy.grids import c_ as c_  # noqa: E402
 from dlengine.numpy.grids import mgrid as mgrid  # noqa: E402
 from dlengine.numpy.grids import ogrid as ogrid  # noqa: E402
 from dlengine.numpy.grids import r_ as r_  # noqa: E402
-from dlengine.numpy.info import API_VERSION as __array_api_version__  # noqa: E402
-from dlengine.numpy.info import namespace_info as __array_namespace_info__  # noqa: E402
+from dlengine.numpy.info import API_VERSION as __array_api_version__  # noqa: E402, F401
+from dlengine.numpy.info import namespace_info as __array_namespace_info__  # noqa: E402, F401
 from dlengine.numpy.mapping import checkpoint as checkpoint  # noqa: E402
 from dlengine.numpy.mapping import vmap as vmap  # noqa: E402
 from dlengine.numpy.stats import op_statistics as op_statistics  # noqa: E402
@@ -56,9 +56,9 @@ from dlengine.numpy.ufunc import ufunc as ufunc  # noqa: E402
 _OURS = frozenset(globals())
 for _name in dir(_numpy):  # NumPy's constants, types and other objects are ours as they are
     _found = getattr(_numpy, _name)
-    if _name[0] != "_" and _name not in _OURS and (isinstance(_found, type) or not callable(_found)):
-        if not isinstance(_found, types.ModuleType):
-            globals()[_name] = _found
+    _kept = isinstance(_found, type) or not (callable(_found) or isinstance(_found, types.ModuleType))
+    if _name[0] != "_" and _name not in _OURS and _kept:
+        globals()[_name] = _found
 globals().update(_HOST)
 globals().update(_NATIVE)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy
 import torch
+import torch.utils.dlpack
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -120,7 +121,7 @@ def _from_python(value: Any, device: torch.device) -> Tensor:
         return _stacked(value, device)
     if not isinstance(value, (numpy.ndarray, numpy.generic)):
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            return torch.from_dlpack(value)
+            return torch.utils.dlpack.from_dlpack(value)
         host = numpy.asarray(value)
         weak = isinstance(value, (list, tuple, range)) and not _holds_typed(value)
         if weak and host.dtype == numpy.float64:

@@ -6,9 +6,9 @@ import re
 from typing import Any, NoReturn
 
 import numpy
-import torch
 from numpy.exceptions import AxisError
 from torch import Tensor
+from torch._C import _LinAlgError as TorchLinAlgError  # type: ignore[attr-defined]
 
 from dlengine.numpy.core import ndarray
 
@@ -66,20 +66,20 @@ def explain(name: str, error: Exception, args: Any, kwargs: dict[str, Any]) -> A
 
     if lacks_kernel(error) and fallback.possible(name, args):
         return fallback.on_host(name, args, kwargs)
-    reraise(name, error, [*args, *kwargs.values()])
+    return reraise(name, error, [*args, *kwargs.values()])
 
 
 def reraise(name: str, error: Exception, values: list[Any]) -> NoReturn:
     if isinstance(error, (AxisError, numpy.linalg.LinAlgError)):
         raise error
-    tensors = [v._tensor if type(v) is ndarray else v for v in values if isinstance(v, (ndarray, Tensor))]
+    tensors: list[Any] = [v._tensor if type(v) is ndarray else v for v in values if isinstance(v, (ndarray, Tensor))]
     text = str(error)
     check_devices(tensors)
     if "Dimension out of range" in text or "dimension specified as" in text:
         found = re.search(r"but got (-?\d+)", text)
         ndim = tensors[0].dim() if tensors else 0
         raise AxisError(int(found[1]) if found else 0, ndim) from error
-    if isinstance(error, torch.linalg.LinAlgError):
+    if isinstance(error, TorchLinAlgError):
         raise numpy.linalg.LinAlgError(text) from error
     if isinstance(error, IndexError):
         raise error

@@ -33,10 +33,10 @@ def get(array: ndarray, key: Any) -> ndarray:
         if tensor.dim() == 0:
             raise IndexError("too many indices for array: array is 0-dimensional, but 1 were indexed")
         return wrap(tensor[_clean(key)])
-    if kind is tuple and _plain(key):
+    if kind is tuple and _plain(key) and key.count(Ellipsis) < 2:
         try:
             picked = tensor[key]
-        except IndexError:
+        except (IndexError, RuntimeError):
             return wrap(_get(tensor, key))
         return wrap(picked.clone() if picked.dim() == 0 and Ellipsis not in key else picked)
     return wrap(_get(tensor, key))
@@ -138,6 +138,10 @@ def _get(tensor: Tensor, key: Any) -> Tensor:
 
 
 def _index(tensor: Tensor, spots: list[Tensor | None]) -> Tensor:
+    if tensor.numel() == 0:  # torch checks no bounds where nothing is read
+        bad = _bad_fancy(tensor, spots)
+        if bad is not None:
+            raise bad
     try:
         return torch.ops.aten.index(tensor, spots)
     except (IndexError, RuntimeError) as error:

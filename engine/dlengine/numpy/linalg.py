@@ -8,13 +8,47 @@ from typing import Any, NamedTuple
 import torch
 from numpy.linalg import LinAlgError
 from torch import Tensor
+from torch._C import _LinAlgError as TorchLinAlgError  # type: ignore[attr-defined]
 
 from dlengine.numpy import errors
 from dlengine.numpy.core import tensor_of, wrap
 from dlengine.numpy.native import NATIVE, Dtype, Tensors, local, same_dtype
 from dlengine.numpy.table_reductions import floating
 
-__all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot", "tensorinv", "tensorsolve", "trace", "vecdot", "vector_norm"]
+__all__ = [
+    "LinAlgError",
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "tensorinv",
+    "tensorsolve",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
 
 
 class EigResult(NamedTuple):
@@ -58,7 +92,7 @@ def _matrix(a: Tensor, square: bool = False) -> Tensor:
 def inv(a: Tensor) -> Tensor:
     try:
         return torch.linalg.inv(_matrix(a, True))
-    except torch.linalg.LinAlgError:
+    except TorchLinAlgError:
         raise LinAlgError("Singular matrix") from None
 
 
@@ -68,11 +102,12 @@ def solve(a: Tensor, b: Tensor) -> Tensor:
     vector = y.dim() == 1
     if x.shape[-1] != y.shape[-1 if vector else -2]:
         raise ValueError(
-            f"solve: Input operand 1 has a mismatch in its core dimension 0: the shapes are {tuple(x.shape)} and {tuple(y.shape)}"
+            f"solve: Input operand 1 has a mismatch in its core dimension 0: the shapes are {tuple(x.shape)} "
+            f"and {tuple(y.shape)}"
         )
     try:
         found = torch.linalg.solve(x, y.unsqueeze(-1) if vector else y)
-    except torch.linalg.LinAlgError:
+    except TorchLinAlgError:
         raise LinAlgError("Singular matrix") from None
     return found.squeeze(-1) if vector else found
 
@@ -81,7 +116,7 @@ def solve(a: Tensor, b: Tensor) -> Tensor:
 def cholesky(a: Tensor, /, *, upper: bool = False) -> Tensor:
     try:
         lower = torch.linalg.cholesky(_matrix(a, True))
-    except torch.linalg.LinAlgError:
+    except TorchLinAlgError:
         raise LinAlgError("Matrix is not positive definite") from None
     return lower.mH if upper else lower
 
@@ -185,7 +220,7 @@ def lstsq(a: Tensor, b: Tensor, rcond: Any = None) -> Any:
     rank = int(kept.sum())
     left = columns - x @ found
     residuals = (left.abs() ** 2).sum(0) if rank == x.shape[1] and x.shape[0] > x.shape[1] else s[:0]
-    return found.squeeze(1) if y.dim() == 1 else found, residuals, rank, s
+    return found.squeeze(1) if y.dim() == 1 else found, residuals, torch.tensor(rank, dtype=torch.int32), s
 
 
 @local

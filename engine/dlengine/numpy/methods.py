@@ -40,54 +40,49 @@ COMPARISONS = {
     "ne": "not_equal",
 }
 SIGNS = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
+# The functions are looked up by name, not held in closures: torch.compile cannot rebuild what a closure holds.
 # Methods that are the function of the same name with the array as its first argument.
 FUNCTIONS = (
-    "all any argmax argmin argpartition argsort choose clip compress conj conjugate cumprod cumsum diagonal dot max mean "
-    "min nonzero prod ravel repeat reshape round searchsorted squeeze std sum swapaxes take trace transpose var"
+    "all any argmax argmin argpartition argsort choose clip compress conj conjugate cumprod cumsum diagonal dot max "
+    "mean min nonzero prod ravel repeat reshape round searchsorted squeeze std sum swapaxes take trace transpose var"
 )
 _REFUSES = (str, bytes, dict, set, type(None))
 
 
 def _operator(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """x + y, y + x and x += y. On a 0-d array += makes a new one, as it does for NumPy's scalars."""
-    function = NATIVE[name]
-    pair = function.pair
 
     def forward(self: ndarray, other: Any) -> Any:
-        return NotImplemented if isinstance(other, _REFUSES) else pair(self, other)
+        return NotImplemented if isinstance(other, _REFUSES) else NATIVE[name].pair(self, other)
 
     def backward(self: ndarray, other: Any) -> Any:
-        return NotImplemented if isinstance(other, _REFUSES) else pair(other, self)
+        return NotImplemented if isinstance(other, _REFUSES) else NATIVE[name].pair(other, self)
 
     def inplace(self: ndarray, other: Any) -> Any:
         if self._tensor.dim() == 0:
-            return pair(self, other)
-        return write(self, pair(self, other)._tensor)
+            return NATIVE[name].pair(self, other)
+        return write(self, NATIVE[name].pair(self, other)._tensor)
 
     return forward, backward, inplace
 
 
 def _comparison(name: str) -> Callable[..., Any]:
-    pair = NATIVE[name].pair
 
     def compare(self: ndarray, other: Any) -> Any:
         if isinstance(other, _REFUSES):
             return NotImplemented
-        return pair(self, other)
+        return NATIVE[name].pair(self, other)
 
     return compare
 
 
 def _sign(name: str) -> Callable[..., Any]:
-    function = NATIVE[name]
-    return lambda self: function(self)
+    return lambda self: NATIVE[name](self)
 
 
 def _method(name: str) -> Callable[..., Any]:
-    function = NATIVE[name]
-
     def method(self: ndarray, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
+        return NATIVE[name](self, *args, **kwargs)
 
     return method
 
@@ -106,7 +101,7 @@ def _bool(self: ndarray) -> bool:
         raise ValueError(
             "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
             if self._tensor.numel()
-            else "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not empty."
+            else "The truth value of an empty array is ambiguous. Use `array.size > 0` to check."
         )
     return bool(self._tensor)
 
@@ -139,7 +134,8 @@ def astype(
     tensor = self._tensor
     if casting != "unsafe" and not numpy.can_cast(TO_NUMPY[tensor.dtype], TO_NUMPY[kind], casting):  # type: ignore[arg-type]
         raise TypeError(
-            f"Cannot cast array data from {TO_NUMPY[tensor.dtype]!r} to {TO_NUMPY[kind]!r} according to the rule '{casting}'"
+            f"Cannot cast array data from {TO_NUMPY[tensor.dtype]!r} to {TO_NUMPY[kind]!r} "
+            f"according to the rule '{casting}'"
         )
     if device is not None:
         tensor = tensor.to(pick(device))
@@ -236,7 +232,7 @@ def setflags(self: ndarray, write: Any = None, align: Any = None, uic: Any = Non
         raise ValueError("arrays on torch tensors cannot be made read-only")
 
 
-class Flags(dict):  # type: ignore[type-arg]
+class Flags(dict):
     """Memory layout, read as `flags.c_contiguous` or `flags["C_CONTIGUOUS"]`."""
 
     def __getattr__(self, name: str) -> Any:
@@ -409,7 +405,7 @@ def _format(self: ndarray, spec: str) -> str:
 
 
 def _contains(self: ndarray, value: Any) -> bool:
-    return bool((self == value).any())  # type: ignore[attr-defined]
+    return bool((self == value).any())
 
 
 def _divmod(self: ndarray, other: Any) -> Any:

@@ -20,13 +20,13 @@ from dlengine.numpy.dtypes import promote, torch_dtype
 
 Tensors = Sequence[Tensor]
 Dtype = torch.dtype | None
-NATIVE: dict[str, Callable[..., Any]] = {}  # every function of the main namespace that runs on torch
+NATIVE: dict[str, Any] = {}  # every function of the main namespace that runs on torch
 
 _ONE, _OPTIONAL, _MANY, _DTYPE = "Tensor", "Tensor | None", "Tensors", "Dtype"
 
 
 def native(function: Callable[..., Any], *, name: str = "", register: bool = True) -> Callable[..., Any]:
-    """Turn a function of tensors into one of arrays, and put it into the namespace under `name` (its own by default)."""
+    """A function of tensors made one of arrays, and put into the namespace under `name` (by default its own)."""
     public = name or function.__name__
     call = _wrapped(function, public)
     if register:
@@ -37,6 +37,12 @@ def native(function: Callable[..., Any], *, name: str = "", register: bool = Tru
 def local(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `native`, but for a namespace of its own (linalg, fft, random)."""
     return native(function, register=False)
+
+
+def register(*functions: Callable[..., Any]) -> None:
+    """Put functions that take and give arrays themselves into the namespace."""
+    for function in functions:
+        NATIVE[function.__name__] = function
 
 
 def alias(**names: str) -> None:

@@ -26,7 +26,7 @@ def _size(size: Any) -> tuple[int, ...] | None:
 
 
 class Generator:
-    """Random numbers of many distributions, made on `device`; gradients flow to the parameters where a formula has them."""
+    """Random numbers of many distributions, made on `device`; gradients flow to parameters where a formula has them."""
 
     def __init__(self, seed: Any = None, device: Any = None) -> None:
         self.device = devices.pick(device)
@@ -101,11 +101,11 @@ class Generator:
         span = stop + (1 if endpoint else 0) - start
         if bool((span <= 0).any()):
             raise ValueError("low > high" if endpoint else "low >= high")
-        shape = _size(size) if size is not None else errors.broadcast(tuple(start.shape), tuple(stop.shape))
+        shape = _size(size) or (() if size is not None else errors.broadcast(tuple(start.shape), tuple(stop.shape)))
         if span.numel() == 1:
             drawn = torch.randint(0, int(span), shape, device=self.device, generator=self._torch) + start
         else:
-            drawn = start + torch.floor(self._uniform(shape, torch.float64) * span).to(torch.int64)  # type: ignore[arg-type]
+            drawn = start + torch.floor(self._uniform(shape, torch.float64) * span).to(torch.int64)
         return wrap(drawn.to(kind))
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> ndarray:
@@ -256,7 +256,8 @@ def randint(low: Any, high: Any = None, size: Any = None, dtype: Any = int) -> n
 
 
 def random_integers(low: Any, high: Any = None, size: Any = None) -> ndarray:
-    return _global().integers(*((1, low) if high is None else (low, high)), size=size, endpoint=True)
+    first, last = (1, low) if high is None else (low, high)
+    return _global().integers(first, last, size, endpoint=True)
 
 
 def random_sample(size: Any = None) -> ndarray:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy
 import torch
+import torch.utils.dlpack
 from torch import Tensor
 
 from dlengine.numpy import devices
 from dlengine.numpy.core import device_of, from_host, ndarray, tensor_of, wrap
 from dlengine.numpy.dtypes import default_float, is_inexact, promote, torch_dtype, weak_dtype
-from dlengine.numpy.native import NATIVE, alias, native, same_dtype
+from dlengine.numpy.native import NATIVE, alias, native, register, same_dtype
 from dlengine.numpy.table_reductions import floating
 
 
@@ -31,11 +32,6 @@ def _shape(shape: Any) -> tuple[int, ...]:
 def _place(dtype: Any, device: Any) -> dict[str, Any]:
     where = devices.pick(device)
     return {"dtype": devices.fitting(default_float() if dtype is None else torch_dtype(dtype), where), "device": where}
-
-
-def _made(function: Any) -> None:
-    NATIVE[function.__name__] = function
-    function.__module__ = "dlengine.numpy"
 
 
 def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", subok: bool = False, ndmin: int = 0,
@@ -206,11 +202,27 @@ def tri(
     return wrap(torch.ones(N, N if M is None else M, **place).tril(k))
 
 
-for _function in (
-    array, asarray, asarray_chkfinite, ascontiguousarray, asfortranarray, require, copy, empty, zeros, ones, full,
-    empty_like, zeros_like, ones_like, full_like, arange, identity, eye, tri,
-):  # fmt: skip
-    _made(_function)
+register(
+    array,
+    asarray,
+    asarray_chkfinite,
+    ascontiguousarray,
+    asfortranarray,
+    require,
+    copy,
+    empty,
+    zeros,
+    ones,
+    full,
+    empty_like,
+    zeros_like,
+    ones_like,
+    full_like,
+    arange,
+    identity,
+    eye,
+    tri,
+)
 alias(asanyarray="asarray")
 
 
@@ -278,7 +290,7 @@ def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: Any = None) -> ndarray:
-    tensor = x._tensor if type(x) is ndarray else torch.from_dlpack(x)
+    tensor = x._tensor if type(x) is ndarray else torch.utils.dlpack.from_dlpack(x)
     moved = tensor if device is None else tensor.to(devices.pick(device))
     return wrap(moved.clone() if copy and moved is tensor else moved)
 
@@ -299,8 +311,7 @@ def _by_numpy(name: str) -> None:
     READERS[name] = read
 
 
-for _function in (linspace, logspace, geomspace, fromfunction, indices, from_dlpack):
-    _made(_function)
+register(linspace, logspace, geomspace, fromfunction, indices, from_dlpack)
 for _name in ("frombuffer", "fromfile", "fromiter", "fromstring", "fromregex", "genfromtxt", "loadtxt"):
     _by_numpy(_name)
 

@@ -13,19 +13,22 @@ from dlengine.numpy import devices
 from dlengine.numpy.core import ndarray, tensor_of, to_host, wrap
 from dlengine.numpy.dtypes import TO_NUMPY, TO_TORCH, WEAK, narrowed, promote, torch_dtype, weak_dtype
 from dlengine.numpy.fallback import from_numpy, to_numpy
-from dlengine.numpy.native import NATIVE
+from dlengine.numpy.native import NATIVE, register
 from dlengine.numpy.table_creation import READERS
 
 HOST: dict[str, Callable[..., Any]] = {}
 
 # NumPy's, unchanged: no argument of theirs is an array.
 PLAIN = (
-    "base_repr binary_repr broadcast_shapes can_cast datetime_data format_parser get_include get_printoptions getbufsize "
-    "geterr geterrcall info issubdtype mintypecode printoptions promote_types set_printoptions setbufsize seterr "
-    "seterrcall show_config show_runtime test typename"
+    "base_repr binary_repr broadcast_shapes can_cast datetime_data format_parser get_include get_printoptions "
+    "getbufsize geterr geterrcall info issubdtype mintypecode printoptions promote_types set_printoptions setbufsize "
+    "seterr seterrcall show_config show_runtime test typename"
 )
 # NumPy's, given the values of our arrays: what they answer is not an array, or lies in a file.
-READING = "array2string array_repr array_str format_float_positional format_float_scientific save savetxt savez savez_compressed min_scalar_type einsum_path"
+READING = (
+    "array2string array_repr array_str einsum_path format_float_positional format_float_scientific min_scalar_type "
+    "save savetxt savez savez_compressed"
+)
 
 
 def _host(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -256,8 +259,7 @@ class vectorize:
         return wrap(tensor_of(results).reshape(arrays[0].shape))
 
 
-for _function in (apply_along_axis, apply_over_axes, block):
-    NATIVE[_function.__name__] = _function
+register(apply_along_axis, apply_over_axes, block)
 
 
 def packbits(a: Any, /, axis: Any = None, bitorder: str = "big") -> Any:
@@ -294,8 +296,7 @@ def _weights(bitorder: str, like: torch.Tensor) -> torch.Tensor:
     return weights.flip(0) if bitorder == "big" else weights
 
 
-for _function in (packbits, unpackbits):
-    NATIVE[_function.__name__] = _function
+register(packbits, unpackbits)
 OWN = tuple(name for name, function in HOST.items() if getattr(function, "__module__", "") == __name__)
 for _name in OWN:  # written here for our arrays: as native as the tables
     NATIVE[_name] = HOST.pop(_name)

@@ -13,7 +13,7 @@ from torch import Tensor
 from dlengine.numpy import errors
 from dlengine.numpy.core import ndarray, tensor_of, wrap, write
 from dlengine.numpy.dtypes import TO_NUMPY, default_float, is_inexact
-from dlengine.numpy.native import NATIVE, Dtype, alias, native, same_dtype
+from dlengine.numpy.native import NATIVE, Dtype, alias, native, register, same_dtype
 from dlengine.numpy.table_reductions import axes_of, floating
 
 _NO = numpy._NoValue
@@ -166,7 +166,8 @@ def gradient(f: Tensor, *varargs: Any, axis: Any = None, edge_order: int = 1) ->
     for dim, step in zip(axes, steps, strict=True):
         if x.shape[dim] < edge_order + 1:
             raise ValueError(
-                "Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required."
+                "Shape of array too small to calculate a numerical gradient, "
+                "at least (edge_order + 1) elements are required."
             )
         spacing = tensor_of(step, x.device)
         given: Any = [spacing.to(x.dtype)] if spacing.dim() else float(spacing)
@@ -198,7 +199,8 @@ def dot(a: Tensor, b: Tensor, out: Any = None) -> Any:
         value = x * y
     elif x.shape[-1] != y.shape[max(y.dim() - 2, 0)]:
         last, inner = x.dim() - 1, max(y.dim() - 2, 0)
-        told = f"shapes {tuple(x.shape)} and {tuple(y.shape)} not aligned: {x.shape[last]} (dim {last}) != {y.shape[inner]} (dim {inner})"
+        told = f"shapes {tuple(x.shape)} and {tuple(y.shape)} not aligned: "
+        told += f"{x.shape[last]} (dim {last}) != {y.shape[inner]} (dim {inner})"
         raise ValueError(told.replace(", ", ",").replace(",)", ",)"))
     elif y.dim() == 1:
         value = contracted(x, y, 1)
@@ -268,7 +270,8 @@ def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -
     x, y = same_dtype(a.movedim(first, -1), b.movedim(second, -1))
     if x.shape[-1] != 3 or y.shape[-1] != 3:
         raise ValueError(
-            f"Both input arrays must be (arrays of) 3-dimensional vectors, but they are {x.shape[-1]} and {y.shape[-1]} dimensional instead."
+            f"Both input arrays must be (arrays of) 3-dimensional vectors, but they are {x.shape[-1]} and "
+            f"{y.shape[-1]} dimensional instead."
         )
     x, y = torch.broadcast_tensors(x, y)
     return torch.linalg.cross(x, y, dim=-1).movedim(-1, last)
@@ -319,7 +322,7 @@ def _spelled(operands: tuple[Any, ...]) -> list[Any]:
     return [text, *operands[: 2 * pairs : 2]]
 
 
-NATIVE["einsum"] = einsum
+register(einsum)
 
 
 @native
@@ -336,12 +339,12 @@ def correlate(a: Tensor, v: Tensor, mode: str = "valid") -> Tensor:
     x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v).conj().resolve_conj())
     if x.numel() >= y.numel():
         return _correlated(x, y, mode)
-    return _correlated(y.flip(0), x.flip(0), mode)
+    return _correlated(y, x, mode).flip(0)
 
 
 def _correlated(x: Tensor, y: Tensor, mode: str) -> Tensor:
     """Sliding products of a longer and a shorter vector."""
-    n, m = x.numel(), y.numel()
+    m = y.numel()
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"mode must be one of 'valid', 'same', or 'full' (got '{mode}')")
     front, back = {"full": (m - 1, m - 1), "same": (m // 2, m - 1 - m // 2), "valid": (0, 0)}[mode]
@@ -594,7 +597,7 @@ def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any 
     return counts, first, second
 
 
-NATIVE["histogram2d"] = histogram2d
+register(histogram2d)
 
 
 @native
@@ -660,8 +663,7 @@ def array_equiv(a1: Any, a2: Any) -> bool:
     return bool(NATIVE["equal"](wrap(x), wrap(y))._tensor.all())
 
 
-for _function in (allclose, array_equal, array_equiv):
-    NATIVE[_function.__name__] = _function
+register(allclose, array_equal, array_equiv)
 
 
 # Windows.
@@ -696,4 +698,4 @@ def kaiser(M: int, beta: Any) -> ndarray:
     return wrap(torch.special.i0(shape * torch.sqrt(1 - ((n - alpha) / alpha) ** 2)) / torch.special.i0(shape))
 
 
-NATIVE["kaiser"] = kaiser
+register(kaiser)

@@ -114,7 +114,8 @@ def bound(generator: Any, name: str, rule: Rule) -> Callable[..., ndarray]:
         lacking = [n for n in names if values[n] is None]
         if lacking or len(values) > len(names):
             raise TypeError(
-                f"{name}() takes {', '.join([*names, 'size'])}; {'missing: ' + ', '.join(lacking) if lacking else 'too many'}"
+                f"{name}() takes {', '.join([*names, 'size'])}; "
+                f"{'missing: ' + ', '.join(lacking) if lacking else 'too many'}"
             )
         shape, *tensors = generator._parameters(size, *values.values()) if names else (_shape(size),)
         for n, tensor in zip(names, tensors, strict=True):

@@ -25,6 +25,8 @@ _ACCUMULATOR = {
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
+    if ndim == 0 and (axis in (0, -1) or axis in ((0,), (-1,))):
+        return ()  # NumPy reduces a number along its absent axis
     return errors.normal_axes(axis, ndim)
 
 
@@ -165,7 +167,7 @@ def mean(
     a: Tensor, axis: Any = None, dtype: Dtype = None, out: Any = None, keepdims: Any = False, where: Any = True
 ) -> Any:
     x = floating(a, dtype)
-    axes = axes_of(axis, x.dim())
+    axes = errors.normal_axes(axis, x.dim())
     keepdims = bool(keepdims) and keepdims is not _NO
     if where is True and x.dtype is not torch.float16 and axes:
         value = torch.mean(x, axes, keepdims)
@@ -197,7 +199,7 @@ def _variance(a: Tensor, axis: Any, dtype: Dtype, ddof: Any, keepdims: Any, wher
     x = floating(a, dtype)
     kind = x.dtype
     x = x.float() if kind is torch.float16 else x
-    axes = axes_of(axis, x.dim())
+    axes = errors.normal_axes(axis, x.dim())
     keepdims = bool(keepdims) and keepdims is not _NO
     kept, count = counted(x, axes, keepdims, where)
     wide_count = counted(x, axes, True, where)[1]
@@ -212,6 +214,8 @@ def _variance(a: Tensor, axis: Any, dtype: Dtype, ddof: Any, keepdims: Any, wher
 
 
 def _flat(a: Tensor, axis: Any) -> tuple[Tensor, int]:
+    if a.dim() == 0:
+        a = a.reshape(1)
     return (a.reshape(-1), 0) if axis is None else (a, errors.normal_axis(axis, a.dim()))
 
 
@@ -264,7 +268,7 @@ def _arg(function: Callable[..., Tensor], word: str) -> Callable[..., Any]:
             raise ValueError(f"attempt to get {word} of an empty sequence")
         x = x.to(torch.uint8) if x.dtype is torch.bool else x
         found = function(x, dim, keepdims)
-        return found.reshape((1,) * a.dim()) if axis is None and keepdims else found
+        return found.reshape((1,) * a.dim()) if keepdims and (axis is None or a.dim() == 0) else found
 
     return core
 
@@ -281,6 +285,8 @@ def count_nonzero(a: Tensor, axis: Any = None, *, keepdims: bool = False) -> Ten
 @native
 def ptp(a: Tensor, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     axes = axes_of(axis, a.dim())
+    if a.dtype is torch.bool:
+        raise TypeError("numpy boolean subtract, the `-` operator, is not supported")
     high, low = _extreme(torch.amax, "maximum"), _extreme(torch.amin, "minimum")
     value = high(a, axes, keepdims) - low(a, axes, keepdims)
     return value if out is None else write(out, value)

@@ -11,7 +11,7 @@ from torch import Tensor
 from dlengine.numpy import errors, indexing
 from dlengine.numpy.core import ndarray, tensor_of, wrap, writable, write
 from dlengine.numpy.dtypes import is_inexact
-from dlengine.numpy.native import NATIVE, Tensors, native, same_dtype
+from dlengine.numpy.native import NATIVE, Tensors, native, register, same_dtype
 
 
 def _axis(a: Tensor, axis: Any) -> tuple[Tensor, int]:
@@ -145,7 +145,7 @@ def _choose_where(condition: Tensor, x: Any, y: Any) -> Tensor:
     return torch.where(condition.to(torch.bool), left, right)
 
 
-NATIVE["where"] = where
+register(where)
 del NATIVE["_choose_where"]
 
 
@@ -260,8 +260,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
         target[chosen] = new.repeat(-(-count // new.numel()))[:count]
 
 
-for _function in (put_along_axis, put, putmask, place):
-    NATIVE[_function.__name__] = _function
+register(put_along_axis, put, putmask, place)
 
 
 @native
@@ -303,7 +302,8 @@ def piecewise(x: Tensor, condlist: Any, funclist: Any, *args: Any, **kw: Any) ->
         conditions.append(~torch.stack(list(torch.broadcast_tensors(*conditions))).any(0))
     elif len(funclist) != len(conditions):
         raise ValueError(
-            f"with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions are expected"
+            f"with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions are "
+            "expected"
         )
     value = torch.zeros_like(x)
     for condition, function in zip(conditions, funclist, strict=True):
@@ -360,8 +360,8 @@ def _unique(x: Tensor, equal_nan: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]
 
 @native
 def unique(
-    ar: Tensor, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: Any = None, *,
-    equal_nan: bool = True, sorted: bool = True,
+    ar: Tensor, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    axis: Any = None, *, equal_nan: bool = True, sorted: bool = True,
 ) -> Any:  # fmt: skip
     if axis is not None:
         dim = errors.normal_axis(axis, ar.dim())
@@ -462,9 +462,6 @@ def insert(arr: Tensor, obj: Any, values: Tensor, axis: Any = None) -> Tensor:
     where_ = torch.where(where_ < 0, where_ + size, where_)
     new = values.to(x.dtype)
     if single and new.dim():
-        new = (
-            new.movedim(0, dim) if new.dim() == x.dim() and new.shape[dim] != 1 and axis is not None and False else new
-        )
         new = new.reshape((1,) * (x.dim() - new.dim()) + tuple(new.shape)) if new.dim() < x.dim() else new
         new = new.movedim(0, dim) if values.dim() < x.dim() and x.dim() > 1 and new.shape[dim] != 1 else new
     count = new.shape[dim] if single and new.dim() == x.dim() else where_.numel()
@@ -509,7 +506,7 @@ def ix_(*args: Any) -> Any:
     return tuple(made)
 
 
-NATIVE["ix_"] = ix_
+register(ix_)
 
 
 def diag_indices(n: int, ndim: int = 2) -> Any:
@@ -545,16 +542,9 @@ def triu_indices_from(arr: Any, k: int = 0) -> Any:
     return triu_indices(arr.shape[-2], k, arr.shape[-1])
 
 
-for _function in (
-    diag_indices,
-    diag_indices_from,
-    mask_indices,
-    tril_indices,
-    triu_indices,
-    tril_indices_from,
-    triu_indices_from,
-):
-    NATIVE[_function.__name__] = _function
+register(
+    diag_indices, diag_indices_from, mask_indices, tril_indices, triu_indices, tril_indices_from, triu_indices_from
+)
 
 
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
@@ -572,4 +562,4 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     target.index_put_(torch.unravel_index(places, target.shape), repeated)
 
 
-NATIVE["fill_diagonal"] = fill_diagonal
+register(fill_diagonal)

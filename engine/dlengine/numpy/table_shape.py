@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -170,7 +171,7 @@ def _joined(parts: list[Tensor], axis: int, dtype: torch.dtype | None) -> Tensor
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     if len(dims) > 1:
         raise ValueError(
-            f"all the input array dimensions must match exactly: the arrays have the shapes {[tuple(p.shape) for p in parts]}"
+            f"all the input array dimensions must match exactly: the shapes are {[tuple(p.shape) for p in parts]}"
         )
     axis = errors.normal_axis(axis, parts[0].dim())
     for index, part in enumerate(parts):
@@ -230,7 +231,7 @@ def array_split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Te
         each, more = divmod(size, count)
         return list(ary.split([each + 1] * more + [each] * (count - more), dim))
     bounds = [0, *[slice(int(i)).indices(size)[1] for i in indices_or_sections], size]
-    return [ary.narrow(dim, a, max(b - a, 0)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [ary.narrow(dim, a, max(b - a, 0)) for a, b in itertools.pairwise(bounds)]
 
 
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:

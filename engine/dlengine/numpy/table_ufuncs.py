@@ -65,16 +65,43 @@ def _divmod(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     return torch.floor_divide(a.detach(), b.detach()), torch.remainder(a, b)
 
 
+def _at_least(name: str, a: Tensor, b: Tensor, first: int, second: int) -> None:
+    """Errors: ValueError in NumPy's words for too few axes, or for core axes that differ."""
+    for index, (tensor, least) in enumerate(((a, first), (b, second))):
+        if tensor.dim() < least:
+            raise ValueError(
+                f"{name}: Input operand {index} does not have enough dimensions (has {tensor.dim()}, needs {least}): "
+                f"the shapes are {tuple(a.shape)} and {tuple(b.shape)}"
+            )
+
+
+def _matmul(a: Tensor, b: Tensor) -> Tensor:
+    _at_least("matmul", a, b, 1, 1)
+    if a.shape[-1] != b.shape[max(b.dim() - 2, 0)]:
+        raise ValueError(
+            f"matmul: Input operand 1 has a mismatch in its core dimension 0: "
+            f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    if a.dtype is torch.bool:
+        return torch.matmul(a.to(torch.uint8), b.to(torch.uint8)) != 0
+    return torch.matmul(a, b)
+
+
 def _matvec(a: Tensor, b: Tensor) -> Tensor:
-    return (a @ b.unsqueeze(-1)).squeeze(-1)
+    _at_least("matvec", a, b, 2, 1)
+    return _matmul(a, b.unsqueeze(-1)).squeeze(-1)
 
 
 def _vecmat(a: Tensor, b: Tensor) -> Tensor:
-    return (a.conj().unsqueeze(-2) @ b).squeeze(-2)
+    _at_least("vecmat", a, b, 1, 2)
+    return _matmul(a.conj().unsqueeze(-2), b).squeeze(-2)
 
 
 def _vecdot(a: Tensor, b: Tensor) -> Tensor:
-    return (a.conj() * b).sum(-1)
+    _at_least("vecdot", a, b, 1, 1)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"vecdot: mismatch in the core dimension: shapes {tuple(a.shape)} and {tuple(b.shape)}")
+    return (a & b).any(-1) if a.dtype is torch.bool else (a.conj() * b).sum(-1)
 
 
 def _frexp(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,7 +196,7 @@ BINARY: dict[str, Callable[..., Any]] = {
     "logical_and": torch.logical_and,
     "logical_or": torch.logical_or,
     "logical_xor": torch.logical_xor,
-    "matmul": torch.matmul,
+    "matmul": _matmul,
     "matvec": _matvec,
     "maximum": torch.maximum,
     "minimum": torch.minimum,

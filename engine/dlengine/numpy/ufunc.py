@@ -19,7 +19,6 @@ from dlengine.numpy.dtypes import (
     on_default_change,
     promote,
     torch_dtype,
-    weak_dtype,
 )
 
 Plan = tuple[Any, ...]  # the dtype to cast each input to (None: as it is), then the dtype of the output
@@ -31,27 +30,31 @@ def _resolve(name: str, kinds: tuple[Any, ...], dtype: torch.dtype | None = None
     """The dtypes in which NumPy would compute: one per input and output. Errors: NumPy's UFuncTypeError."""
     ufunc = getattr(numpy, name)
     given = tuple(kind if kind in WEAK else TO_NUMPY[kind] for kind in kinds)
-    asked = {} if dtype is None else {"signature": (None,) * ufunc.nin + (TO_NUMPY[dtype],) * ufunc.nout}
-    found = ufunc.resolve_dtypes(given + (None,) * ufunc.nout, **asked)
+    asked = {} if dtype is None else {"signature": (*(None,) * ufunc.nin, *(TO_NUMPY[dtype],) * ufunc.nout)}
+    found = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout), **asked)
     return tuple(narrowed(TO_TORCH[d], (*kinds, dtype)) for d in found)
 
 
-@torch._dynamo.assume_constant_result  # type: ignore[attr-defined]
+@torch._dynamo.assume_constant_result
 def make_plan(name: str, kinds: tuple[Any, ...]) -> Plan:
     """The plan for inputs of these dtypes (or types of Python's numbers); remembered."""
-    if torch.bfloat16 in kinds or any(isinstance(k, torch.dtype) and k not in TO_NUMPY for k in kinds):
-        wide = promote(
-            *[weak_dtype(k) if k in WEAK and k is not float else torch.bfloat16 if k in WEAK else k for k in kinds]
-        )
-        truth = getattr(numpy, name).types[0].endswith("?")
-        plan: Plan = tuple(None if k in WEAK or k is wide else wide for k in kinds) + (torch.bool if truth else wide,)
-    else:
+    if all(kind in WEAK or kind in TO_NUMPY for kind in kinds):
         found = _resolve(name, kinds)
-        plan = (
-            tuple(None if k in WEAK or k is d else d for k, d in zip(kinds, found, strict=False)) + found[len(kinds) :]
-        )
+    else:  # bfloat16, which NumPy lacks: torch's rules
+        wide = promote(*[kind for kind in kinds if kind not in WEAK])
+        truth = getattr(numpy, name).types[0].endswith("?")
+        found = (*(wide for _ in kinds), torch.bool if truth else wide)
+    casts = [None if kind is dtype else dtype for kind, dtype in zip(kinds, found, strict=False)]
+    plan = (*casts, *found[len(kinds) :])
     PLANS[(name, *kinds)] = plan
     return plan
+
+
+def plan_of(name: str, *kinds: Any) -> Plan:
+    """The plan, remembered. torch.compile takes it as a constant: the memory must not become one of its guards."""
+    if torch.compiler.is_compiling():
+        return make_plan(name, kinds)
+    return PLANS.get((name, *kinds)) or make_plan(name, kinds)
 
 
 class ufunc:
@@ -89,13 +92,15 @@ class ufunc:
         inputs = [a if weak and type(a) in WEAK else tensor_of(a, device) for a in args]
         tensors = [t for t in inputs if isinstance(t, Tensor)]
         errors.check_devices(tensors)
-        shape = errors.broadcast(*[tuple(t.shape) for t in tensors])
+        shape = () if self.__name__ in CORE else errors.broadcast(*[tuple(t.shape) for t in tensors])
         kinds = tuple(t.dtype if isinstance(t, Tensor) else type(t) for t in inputs)
         if dtype is None:
-            plan = PLANS.get((self.__name__, *kinds)) or make_plan(self.__name__, kinds)
+            plan = plan_of(self.__name__, *kinds)
         else:
             plan = _resolve(self.__name__, kinds, torch_dtype(dtype))
         ready = [self._ready(t, cast, tensors[0]) for t, cast in zip(inputs, plan, strict=False)]
+        if any(type(a) is int and not fits(a, tensors[0]) for a in inputs):
+            return out_of_range(self, *args)
         try:
             result = self._kernel(*ready)
         except (RuntimeError, TypeError, OverflowError) as error:
@@ -114,11 +119,7 @@ class ufunc:
     def _ready(self, value: Any, cast: Any, like: Tensor) -> Any:
         if isinstance(value, Tensor):
             return value if cast is None else value.to(cast)
-        return (
-            value
-            if self._numbers and cast is None
-            else torch.tensor(value, dtype=cast or like.dtype, device=like.device)
-        )
+        return value if self._numbers else torch.scalar_tensor(value, dtype=cast, device=like.device)
 
     def _chosen(self, result: Tensor, where: Any, out: Any, index: int) -> Tensor:
         mask = tensor_of(where, result.device).to(torch.bool)
@@ -160,7 +161,7 @@ class Unary(ufunc):
                  casting: str = "same_kind", order: str = "K", subok: bool = True) -> Any:  # fmt: skip
         if type(x) is ndarray and out is None and where is True and dtype is None:
             tensor = x._tensor
-            plan = PLANS.get((self.__name__, tensor.dtype)) or make_plan(self.__name__, (tensor.dtype,))
+            plan = plan_of(self.__name__, tensor.dtype)
             if plan[0] is not None:
                 tensor = tensor.to(plan[0])
             if self.nout == 1:
@@ -178,7 +179,7 @@ class Binary(ufunc):
     __slots__ = ()
 
     def __call__(self, x1: Any, x2: Any, out: Any = None, *more: Any, where: Any = True, dtype: Any = None,
-                 casting: str = "same_kind", order: str = "K", subok: bool = True, axes: Any = None) -> Any:  # fmt: skip
+                 casting: str = "same_kind", order: str = "K", subok: bool = True) -> Any:  # fmt: skip
         if out is None and where is True and dtype is None and self.nout == 1:
             return self.pair(x1, x2)
         return self._general((x1, x2), (out, *more) if more else out, where, dtype, casting)
@@ -186,29 +187,32 @@ class Binary(ufunc):
     def pair(self, x1: Any, x2: Any) -> Any:
         """The usual call: two inputs and nothing else."""
         if type(x1) is ndarray:
-            t1 = x1._tensor
+            t1: Any = x1._tensor
             k1: Any = t1.dtype
         else:
-            k1 = type(x1)
-            if k1 not in WEAK or not self._numbers:
+            t1, k1 = x1, type(x1)
+            if k1 not in WEAK or type(x2) is not ndarray:
                 return self._general((x1, x2), None, True, None)
-            t1 = x1
         if type(x2) is ndarray:
-            t2 = x2._tensor
+            t2: Any = x2._tensor
             k2: Any = t2.dtype
         else:
-            k2 = type(x2)
-            if k2 not in WEAK or not self._numbers or k1 in WEAK:
+            t2, k2 = x2, type(x2)
+            if k2 not in WEAK:
                 return self._general((x1, x2), None, True, None)
-            t2 = x2
-        plan = PLANS.get((self.__name__, k1, k2)) or make_plan(self.__name__, (k1, k2))
+        plan = plan_of(self.__name__, k1, k2)
         c1, c2, kind = plan
-        if c1 is not None:
+        if c1 is not None and k1 not in WEAK:
             t1 = t1.to(c1)
-        if c2 is not None:
+        if c2 is not None and k2 not in WEAK:
             t2 = t2.to(c2)
         if (k1 is int and not fits(x1, t2)) or (k2 is int and not fits(x2, t1)):
             return out_of_range(self, x1, x2)
+        if not self._numbers:
+            if k1 in WEAK:
+                t1 = torch.scalar_tensor(t1, dtype=c1, device=t2.device)
+            elif k2 in WEAK:
+                t2 = torch.scalar_tensor(t2, dtype=c2, device=t1.device)
         try:
             result = self._kernel(t1, t2)
         except (RuntimeError, TypeError, OverflowError):
@@ -216,6 +220,7 @@ class Binary(ufunc):
         return wrap(result if result.dtype is kind else result.to(kind))
 
 
+CORE = frozenset({"matmul", "matvec", "vecmat", "vecdot"})  # their last axes are multiplied, not broadcast
 LIMITS = {
     dtype: (int(numpy.iinfo(name).min), int(numpy.iinfo(name).max))
     for dtype, name in TO_NUMPY.items()
@@ -228,9 +233,9 @@ def fits(number: int, tensor: Tensor) -> bool:
     return limits is None or limits[0] <= number <= limits[1]
 
 
-def out_of_range(function: ufunc, x1: Any, x2: Any) -> Any:
+def out_of_range(function: ufunc, *args: Any) -> Any:
     """A Python integer beyond the array's dtype: NumPy compares it exactly, and refuses it in arithmetic."""
-    return fallback.on_host(function.__name__, (x1, x2), {})
+    return fallback.on_host(function.__name__, args, {})
 
 
 def _by_name(name: str) -> Any:
