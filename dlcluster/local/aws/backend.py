@@ -90,6 +90,10 @@ class Backend:
                     return instance
         raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
 
+    def instance_types(self, region: str) -> list[str]:
+        """The names of all instance types, sorted."""
+        return sorted({str(kind["InstanceType"]) for kind in self.ec2(region).instance_types})
+
     def ec2_regions(self) -> dict[str, Any]:
         """moto's EC2 state of every region that was touched."""
         from moto.ec2.models import ec2_backends

@@ -12,6 +12,7 @@ from dlcluster.local.aws.fsx import FileSystems
 from dlcluster.local.aws.identity import Identity
 from dlcluster.local.aws.images import ImageParameters
 from dlcluster.local.aws.janitor import Deletions
+from dlcluster.local.aws.kinds import InstanceTypes
 from dlcluster.local.aws.launch import Instances
 from dlcluster.local.aws.options import InstanceOptions
 from dlcluster.local.aws.placement import PlacementGroups
@@ -29,7 +30,7 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
     "autoscaling": [ScalingPolicies, AutoScaling],
     "budgets": [Budgets],
     "cloudformation": [CloudFormation],
-    "ec2": [Instances, InstanceOptions, SpotPrices, PlacementGroups, CapacityReservations, Deletions],
+    "ec2": [Instances, InstanceOptions, InstanceTypes, SpotPrices, PlacementGroups, CapacityReservations, Deletions],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],
     "pricing": [PriceList],

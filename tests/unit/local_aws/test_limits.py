@@ -78,3 +78,19 @@ def test_service_quotas_tell_what_is_in_force(cloud: Any) -> None:
         quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-0")
     with pytest.raises(ClientError, match="IllegalArgument"):
         quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-417A185B", DesiredValue=1)
+
+
+def test_instance_types_come_in_pages_unless_they_are_named(cloud: Any) -> None:
+    ec2 = cloud.client("ec2")
+    first = ec2.describe_instance_types()
+    assert len(first["InstanceTypes"]) == 100
+    second = ec2.describe_instance_types(NextToken=first["NextToken"], MaxResults=5)["InstanceTypes"]
+    names = [kind["InstanceType"] for kind in [*first["InstanceTypes"], *second]]
+    assert len(set(names)) == 105
+    assert [
+        kind["InstanceType"] for kind in ec2.describe_instance_types(InstanceTypes=["p5.48xlarge"])["InstanceTypes"]
+    ]
+    p5 = [{"Name": "instance-type", "Values": ["p5.*"]}]
+    assert {kind["InstanceType"] for kind in ec2.describe_instance_types(Filters=p5)["InstanceTypes"]} >= {
+        "p5.48xlarge"
+    }
