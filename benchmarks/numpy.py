@@ -132,8 +132,8 @@ def main() -> None:
         "Bars: a call at most 5 µs over torch's; small steps no slower than JAX's op by op; steps of a millisecond "
         "and more within 5% of plain torch.",
         f"Peers: {about}." if peers else f"Peers are not installed: {about}",
-        "Times are the processor time of each process, helper threads included: the machine is shared, and a clock on the "
-        "wall shows what others do. Trust ratios more than times.",
+        "Times are the processor time of each process, helper threads included: the machine is shared. Trust "
+        "ratios more than times.",
     ]
     measure.publish("numpy", "dlengine.numpy: calls and training steps", rows, notes)
 

@@ -1,7 +1,7 @@
 """One library's side of benchmarks/numpy.py: `python -P numpy_worker.py LIBRARY`, then one request a line on stdin.
 
-A request is `WORKLOAD COUNT`; the answer is the processor seconds that one step took, as the mean of COUNT steps: what other
-processes do to the clock on the wall does not count.
+A request is `WORKLOAD COUNT`; the answer is the processor seconds that one step took, as the mean of COUNT steps. Time
+that other processes take from it does not count.
 """
 
 from __future__ import annotations
