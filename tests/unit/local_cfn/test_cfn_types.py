@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from dlcluster.local.aws.cloudformation import body
 
@@ -45,3 +46,144 @@ def test_a_template_deploys_and_leaves_nothing(deploy: Any, account: Any, path: 
     without_condition = {name for name, item in declared.items() if "Condition" not in item}
     assert without_condition <= stack["Ids"].keys()
     assert all(row["OutputValue"] for row in stack["Outputs"])
+
+
+def test_stack_tags_and_own_tags_reach_every_new_kind(deploy: Any, account: Any) -> None:
+    ids = {**deploy("files", read("efs"))["Ids"], **deploy("spot", read("spot_fleet"))["Ids"]}
+    ids |= deploy("learning", read("deep_learning"))["Ids"]
+    ids |= deploy("web", read("web_tier"))["Ids"]
+
+    def tags_of(rows: list[dict[str, str]]) -> dict[str, str]:
+        return {row["Key"]: row["Value"] for row in rows}
+
+    budget = f"arn:aws:budgets::{account.emulator.account_id}:budget/{ids['Limit']}"
+    scratch = account.client("fsx").describe_file_systems(FileSystemIds=[ids["Scratch"]])["FileSystems"][0]
+    alarm = account.client("cloudwatch").describe_alarms(AlarmNames=[ids["Busy"]])["MetricAlarms"][0]["AlarmArn"]
+    reserved = {"CapacityReservationIds": [ids["Reserved"]]}
+    found = [
+        (scratch["Tags"], "scratch"),
+        (account.client("efs").list_tags_for_resource(ResourceId=ids["Files"])["Tags"], "files"),
+        (account.client("efs").list_tags_for_resource(ResourceId=ids["Home"])["Tags"], "home"),
+        (account.client("sns").list_tags_for_resource(ResourceArn=ids["Topic"])["Tags"], None),
+        (account.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm)["Tags"], None),
+        (account.client("budgets").list_tags_for_resource(ResourceARN=budget)["ResourceTags"], None),
+        (
+            account.client("ec2").describe_capacity_reservations(**reserved)["CapacityReservations"][0]["Tags"],
+            "reserved",
+        ),
+    ]
+    for rows, own in found:
+        assert tags_of(rows)["owner"] == "me"
+        assert tags_of(rows).get("Name") == own
+    assert account.client("sqs").list_queue_tags(QueueUrl=ids["MasterQueue"])["Tags"]["owner"] == "me"
+
+
+def test_settings_and_tags_change_in_place(deploy: Any, account: Any) -> None:
+    statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    changes: dict[str, dict[str, dict[str, Any]]] = {
+        "efs": {
+            "Files": {"LifecyclePolicies": [{"TransitionToIA": "AFTER_60_DAYS"}]},
+            "TargetA": {"SecurityGroups": [{"Ref": "Servers"}, {"Ref": "Clients"}]},
+            "Scratch": {"StorageCapacity": 2400},
+        },
+        "spot_fleet": {
+            "More": {"ScalingAdjustment": 2},
+            "Evening": {"MaxSize": 4},
+            "Reserved": {"InstanceCount": 3},
+            "Limit": {
+                "Budget": {"BudgetType": "COST", "TimeUnit": "MONTHLY", "BudgetLimit": {"Amount": 9, "Unit": "USD"}}
+            },
+        },
+        "s3_iam": {
+            "Reading": {"PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}},
+            "Robot": {"Policies": []},
+            "RobotKey": {"Status": "Inactive"},
+            "Refused": {"FilterPattern": "denied"},
+        },
+        "web_tier": {
+            "Card": {"Description": "other"},
+            "Busy": {"Threshold": 50},
+            "Board": {"DashboardBody": '{"widgets": []}'},
+            "Operators": {"DisplayName": "ops", "Subscription": []},
+        },
+        "deep_learning": {"MasterQueue": {"VisibilityTimeout": 90}, "Topic": {"DisplayName": "other"}},
+    }
+    for name, resources in changes.items():
+        stack, template = deploy(name.replace("_", "-"), read(name)), body.load(read(name))
+        for logical, properties in resources.items():
+            template["Resources"][logical]["Properties"].update(properties)
+        updated = account.update(stack["StackName"], template, Tags=[{"Key": "owner", "Value": "you"}])
+        assert updated["StackStatus"] == "UPDATE_COMPLETE", (name, account.reasons(stack["StackId"]))
+        assert account.resources(stack["StackId"]) == stack["Ids"], name
+    systems = account.client("fsx").describe_file_systems()["FileSystems"]
+    assert [row["StorageCapacity"] for row in systems] == [2400]
+    assert {"Key": "owner", "Value": "you"} in systems[0]["Tags"]
+    assert account.client("budgets").describe_budgets(AccountId=account.emulator.account_id)["Budgets"][0][
+        "BudgetLimit"
+    ] == {"Amount": "9", "Unit": "USD"}
+
+
+def test_attributes_of_the_new_kinds_resolve(deploy: Any, account: Any) -> None:
+    wanted = {
+        "efs": ["Files.FileSystemId", "TargetA.IpAddress", "Home.Arn", "Scratch.LustreMountName", "Scratch.DNSName"],
+        "spot_fleet": [
+            "Reserved.State",
+            "Reserved.TotalInstanceCount",
+            "More.PolicyName",
+            "Evening.ScheduledActionName",
+        ],
+        "s3_iam": ["Reading.PolicyArn", "Robot.Arn", "RobotKey.SecretAccessKey"],
+        "web_tier": ["Card.PrimaryPrivateIpAddress", "Card.VpcId", "Operators.TopicName", "Busy.Arn"],
+        "deep_learning": ["MasterQueue.QueueName", "WorkerQueue.Arn", "Topic.TopicArn"],
+    }
+    for name, attributes in wanted.items():
+        template = body.load(read(name))
+        template["Outputs"] = {
+            f"Output{index}": {"Value": {"Fn::Sub": f"${{{path}}}"}} for index, path in enumerate(attributes)
+        }
+        stack = deploy(f"attributes-{name.replace('_', '-')}", template)
+        values = [row["OutputValue"] for row in stack["Outputs"]]
+        assert len(values) == len(attributes)
+        assert all(value and value != "None" for value in values), (name, values)
+
+
+def test_a_policy_that_is_executed_scales_its_group(deploy: Any, account: Any) -> None:
+    ids = deploy("executed", read("spot_fleet"))["Ids"]
+    account.client("autoscaling").execute_policy(PolicyName=ids["More"])
+    account.until(lambda: len(account.instances(ids["Fleet"])) == 3)
+
+
+def test_a_launch_configuration_is_refused_as_for_every_new_account(account: Any) -> None:
+    before = account.sweep()
+    stack = account.create("old", read("deep_learning"), Parameters=parameters(LaunchConfigurations="true"))
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert (
+        "Launch Configuration creation operation is not available" in account.reasons(stack["StackId"])["Configuration"]
+    )
+    account.delete(stack["StackId"])
+    assert account.sweep() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("AWS::Lambda::Function", "no function runs here"),
+        ("AWS::CloudFormation::Stack", "stacks within stacks are not run here"),
+        ("AWS::CloudFormation::CustomResource", "no function runs here that could answer it"),
+        ("Custom::Thing", "no function runs here that could answer it"),
+        ("AWS::RDS::DBInstance", "is not supported by this endpoint"),
+    ],
+)
+def test_what_cannot_run_here_is_refused_before_anything_is_made(account: Any, kind: str, reason: str) -> None:
+    before = account.sweep()
+    template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}, "Other": {"Type": kind, "Properties": {}}}}
+    with pytest.raises(ClientError, match=rf"{kind} \(resource Other\) is not supported by this endpoint") as caught:
+        account.create("refused", template)
+    assert reason in str(caught.value)
+    assert account.sweep() == before
+
+
+def test_what_a_condition_leaves_out_need_not_be_supported(deploy: Any, account: Any) -> None:
+    assert "Function" not in deploy("without", read("deep_learning"))["Ids"]
+    with pytest.raises(ClientError, match=r"AWS::Lambda::Function \(resource Function\)"):
+        account.create("with", read("deep_learning"), Parameters=parameters(Functions="true"))
