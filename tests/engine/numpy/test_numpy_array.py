@@ -173,7 +173,7 @@ def test_the_device_is_chosen_by_context_or_argument() -> None:
 ERRORS: list[tuple[Any, Any, str]] = [
     (lambda: np.zeros((2, 3)) + np.zeros(4), ValueError, r"\(2,3\) \(4,\)"),
     (lambda: np.zeros((2, 3)) @ np.zeros((4, 2)), ValueError, r"\(2, 3\) and \(4, 2\)"),
-    (lambda: np.zeros((2, 3)).sum(axis=2), numpy.exceptions.AxisError, "axis 2 is out of bounds for array of dimension"),
+    (lambda: np.zeros((2, 3)).sum(axis=2), numpy.exceptions.AxisError, "axis 2 is out of bounds"),
     (lambda: np.cumsum(np.zeros(2), axis=1), numpy.exceptions.AxisError, "axis 1"),
     (lambda: np.add(np.ones(2), 1, out=np.ones(2, int)), TypeError, "float64.*int64"),
     (lambda: np.arange(3).__iadd__(1.5), TypeError, "float64.*int64"),
