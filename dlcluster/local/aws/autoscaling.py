@@ -18,6 +18,7 @@ from dlcluster.local.aws.placement import matches
 from dlcluster.local.aws.query import AwsError, Context, page
 from dlcluster.local.aws.routing import Call
 from dlcluster.local.aws.scaling import Scaler
+from dlcluster.local.aws.snapshot import held
 
 _PROCESSES = (
     "AddToLoadBalancer", "AlarmNotification", "AZRebalance", "HealthCheck", "InstanceRefresh", "Launch",
@@ -50,7 +51,7 @@ class AutoScaling(HookOperations, MoveOperations):
 
     @contextmanager
     def quiet(self, *, strict: bool = True) -> Iterator[None]:
-        with self._scaler.still, self._lock:
+        with held(self._scaler.still, self._lock):
             yield
 
     def restored(self) -> None:

@@ -33,13 +33,25 @@ if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
 
 NOT_KEPT = ("calls", "faults")  # the call log and the faults belong to a rehearsal, not to the account
-_DEPTH = 20_000  # objects refer to each other in long chains
+_DEPTH = 5_000  # objects refer to each other in chains; a thread's stack holds more than this
+_PATIENCE = 2.0  # seconds for a lock: whoever holds it may wait for one of ours
 _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 _OF_MOTO = ("backend", "service_name", "_use_boto3_regions", "_additional_regions", "_id")
 
 
 class Busy(Exception):
     """Something is under way that a snapshot would cut in two."""
+
+
+@contextlib.contextmanager
+def held(*locks: Any) -> Iterator[None]:
+    """Hold the locks; raises Busy, and holds none, when one of them does not come soon."""
+    with contextlib.ExitStack() as stack:
+        for lock in locks:
+            if not lock.acquire(timeout=_PATIENCE):
+                raise Busy("another call takes long")
+            stack.callback(lock.release)
+        yield
 
 
 @functools.cache
@@ -57,10 +69,13 @@ def dump(emulator: Emulator, *, wait: bool = True) -> bytes:
     """The account as bytes. Raises Busy while operations run (wait=False: takes them as they are), else
     pickle.PicklingError or TypeError for a state that cannot be kept.
     """
+    services = _services(emulator)
+    # Stack operations wait for other services, never the other way round.
+    ordered = sorted(services, key=lambda name: not name.startswith("cloudformation/"))
     with contextlib.ExitStack() as stack, _deep():
-        for service in _services(emulator).values():
-            stack.enter_context(service.quiet(strict=wait))
-        stack.enter_context(emulator.backend.lock)
+        for name in ordered:
+            stack.enter_context(services[name].quiet(strict=wait))
+        stack.enter_context(held(emulator.backend.lock))
         live = _live(emulator)
         buffer = io.BytesIO()
         _Pickler(buffer, live).dump({"moto": _moto_state(), "own": _own_state(emulator, live)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -161,6 +162,13 @@ def test_a_running_operation_is_waited_for_or_said_to_have_broken_off(
     assert reasons[0] == "The embedded cloud was stopped during this operation"
     formation.delete_stack(StackName="s")
     wait_until(lambda: life.status(stack) == "DELETE_COMPLETE")
+
+
+def test_a_lock_that_does_not_come_is_no_deadlock(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "_PATIENCE", 0.05)
+    with ThreadPoolExecutor(1) as other, life.emulator.backend.lock, pytest.raises(snapshot.Busy):
+        other.submit(snapshot.dump, life.emulator).result(10)
+    assert snapshot.dump(life.emulator)
 
 
 def test_an_instance_waits_for_its_node_again_after_a_restart() -> None:

@@ -26,7 +26,7 @@ from dlcluster.local.aws.cloudformation.types.base import Failed
 from dlcluster.local.aws.cloudformation.update import ResumeRollback, Update
 from dlcluster.local.aws.query import AwsError, Context, Response
 from dlcluster.local.aws.routing import WAIT_CONDITION_PATH
-from dlcluster.local.aws.snapshot import Busy
+from dlcluster.local.aws.snapshot import Busy, held
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
@@ -46,7 +46,7 @@ class CloudFormation(ChangeSets, Reads):
 
     @contextmanager
     def quiet(self, *, strict: bool = True) -> Iterator[None]:
-        with self.registry.changing:
+        with held(self.registry.changing):
             busy = [stack.name for stack in self.registry.running()]
             if strict and busy:
                 raise Busy(f"operations run on the stacks {', '.join(busy)}")
