@@ -58,9 +58,9 @@ def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
     }
     names = list(parameters)
     variadic = any(p.kind is p.VAR_POSITIONAL and n in rules for n, p in parameters.items())
-    simple = sum(rules.get(n) == _ONE for n in names[:2]) if not variadic else 0
     takes_out = "out" not in parameters
-    first_only = len(rules) == 1 and simple == 1 and rules.get(names[0]) == _ONE
+    starts = bool(names) and rules.get(names[0]) == _ONE and not variadic
+    first_only = starts and len(rules) == 1
 
     def convert(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         device = device_of((*args, *kwargs.values()))
@@ -82,7 +82,7 @@ def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if first_only and not kwargs and args and type(args[0]) is ndarray:
+        if starts and not kwargs and args and type(args[0]) is ndarray and (first_only or len(args) == 1):
             try:
                 result = function(args[0]._tensor, *args[1:])
             except (RuntimeError, IndexError) as error:

@@ -23,6 +23,8 @@ _ACCUMULATOR = {
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(ndim))
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
     if ndim == 0 and (axis in (0, -1) or axis in ((0,), (-1,))):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from dlengine.numpy import errors, fallback, reduce
 from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, write
@@ -52,7 +53,7 @@ def make_plan(name: str, kinds: tuple[Any, ...]) -> Plan:
 
 def plan_of(name: str, *kinds: Any) -> Plan:
     """The plan, remembered. torch.compile takes it as a constant: the memory must not become one of its guards."""
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return make_plan(name, kinds)
     return PLANS.get((name, *kinds)) or make_plan(name, kinds)
 
@@ -200,7 +201,10 @@ class Binary(ufunc):
             t2, k2 = x2, type(x2)
             if k2 not in WEAK:
                 return self._general((x1, x2), None, True, None)
-        plan = plan_of(self.__name__, k1, k2)
+        if is_compiling():
+            plan = make_plan(self.__name__, (k1, k2))
+        else:
+            plan = PLANS.get((self.__name__, k1, k2)) or make_plan(self.__name__, (k1, k2))
         c1, c2, kind = plan
         if c1 is not None and k1 not in WEAK:
             t1 = t1.to(c1)
