@@ -131,6 +131,10 @@ def flatnonzero(a: Tensor) -> Tensor:
 
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """Elements of x where the condition holds, else of y; with the condition alone, its nonzero()."""
+    if type(condition) is type(x) is type(y) is ndarray and x._tensor.dtype is y._tensor.dtype:
+        mask = condition._tensor
+        if mask.dtype is torch.bool and mask.shape == x._tensor.shape == y._tensor.shape:
+            return wrap(torch.where(mask, x._tensor, y._tensor))
     if x is None and y is None:
         return NATIVE["nonzero"](condition)
     if x is None or y is None:
