@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import control_plane, numpy
+from benchmarks import control_plane, numpy_speed
 
-ALL = {"control_plane": control_plane.main, "numpy": numpy.main}
+ALL = {"control_plane": control_plane.main, "numpy": numpy_speed.main}
 
 
 def main() -> int:
