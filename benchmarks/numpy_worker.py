@@ -1,4 +1,4 @@
-"""One library's side of benchmarks/numpy_speed.py: `python -P numpy_worker.py LIBRARY`, then one request a line on stdin.
+"""One library's side of numpy_speed.py: `python -P numpy_worker.py LIBRARY`, then one request a line on stdin.
 
 A request is `WORKLOAD COUNT`; the answer is the processor seconds that one step took, as the mean of COUNT steps. Time
 that other processes take from it does not count.
