@@ -27,7 +27,7 @@ test: lint
 	$(PYTEST) -m "not slow" -n 2 --dist loadgroup
 
 test-slow: venv
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow --hypothesis-profile=search
 
 bench: venv
 	$(BIN)/python -m benchmarks
