@@ -77,7 +77,7 @@ def test_an_alias_stands_for_what_it_names():
         ("setup: echo", "c.yaml:1:8: setup: expected a list, got 'echo'"),
         ("setup: [echo, 3]", "c.yaml:1:15: setup.1: expected text (quote it {or_date}), got 3"),
         ("tags: {a: 1}", "c.yaml:1:11: tags.a: expected text (quote it {or_date}), got 1"),
-        ("- a", "c.yaml:1:1: cluster file: expected keys and values, got a list"),
+        ("- a", "c.yaml:1:1: the file: expected keys and values, got a list"),
         ("head: [a", "c.yaml:1:9: not valid YAML: expected ',' or ']', but got '<stream end>'"),
         ("a: 1\n---\nb: 2", "c.yaml:2:1: not valid YAML: but found another document"),
         ("name: \x07", "c.yaml:1:1: not valid YAML: special characters are not allowed"),
