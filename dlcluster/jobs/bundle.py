@@ -21,15 +21,16 @@ from dlcluster.errors import Exit, UserError
 from dlcluster.jobs.ignore import Rules, rules_above
 
 ALWAYS_SKIPPED = {".git", ".venv", "__pycache__", "dlcluster-outputs"}
+CODE = "code/"
 LIMIT = 500 << 20  # bytes, compressed
 LEVEL = 3  # gzip: half the time of the default for code, 3 % more bytes
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An archive on disk. sha256: of the archive; size in bytes; files: how many of the user's."""
+    """An archive. path: None when it was not packed, being known; size in bytes; files: how many of the user's."""
 
-    path: Path
+    path: Path | None
     sha256: str
     size: int
     files: int
@@ -54,21 +55,35 @@ def locate(script: str, current: Path) -> tuple[Path, str]:
     return root, path.relative_to(root).as_posix()
 
 
-def build(root: Path, directory: Path, *, script: str = "", limit: int = LIMIT) -> Bundle:
-    """Write the bundle of `root` into `directory`. script: refused when the ignore rules leave it out.
+def contents(root: Path, script: str = "") -> list[tuple[str, Path]]:
+    """(place in the archive, path) of all that goes into the bundle of `root`, in order.
 
-    UserError: larger than `limit` bytes, or a symbolic link that points out of the root.
+    UserError when the ignore rules leave `script` out.
     """
     entries = list(code_files(root))
     if script and script not in {name for name, _ in entries}:
         raise UserError("the script is left out by .gitignore or .dlclusterignore", where=script)
+    return [(CODE + name, path) for name, path in entries] + sorted(_ours())
+
+
+def build(root: Path, directory: Path, *, script: str = "", limit: int = LIMIT) -> Bundle:
+    """Write the bundle of `root` into `directory`: `pack` of its `contents`."""
+    return pack(root, directory, contents(root, script), limit=limit)
+
+
+def pack(root: Path, directory: Path, chosen: list[tuple[str, Path]], *, limit: int = LIMIT) -> Bundle:
+    """Write the archive of `contents(root)` into `directory`.
+
+    UserError: larger than `limit` bytes, or a symbolic link that points out of the root.
+    """
+    entries = [(name.removeprefix(CODE), path) for name, path in chosen if name.startswith(CODE)]
     handle, temporary = tempfile.mkstemp(dir=directory, suffix=".tar.gz")
     with os.fdopen(handle, "w+b") as file:
         with (
             gzip.GzipFile(filename="", mode="wb", compresslevel=LEVEL, fileobj=file, mtime=0) as zipped,
             tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
-            for name, path in [("code/" + name, path) for name, path in entries] + sorted(_ours()):
+            for name, path in chosen:
                 try:
                     _add(tar, name, path, root)
                 except OSError as error:

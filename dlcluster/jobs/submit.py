@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dlcluster.errors import Exit, UserError
-from dlcluster.jobs import control, nodecode, records
-from dlcluster.jobs.bundle import Bundle, build
+from dlcluster.jobs import bundle as bundles
+from dlcluster.jobs import control, nodecode, records, unchanged
+from dlcluster.jobs.bundle import Bundle
 from dlcluster.jobs.cluster import Cluster
 from dlcluster.jobs.records import Job
 from dlcluster.remote.fanout import fan_out
@@ -51,11 +52,12 @@ def submit(cluster: Cluster, gateway: Gateway, request: Request, progress: Progr
     if not cluster.workers:
         raise UserError("the cluster has no workers", where=cluster.name, hint="see: dlcluster status")
     job = _job(cluster, request)
-    with tempfile.TemporaryDirectory(prefix="dlcluster-") as scratch, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
         connecting = pool.submit(fan_out, lambda node: gateway.connect(cluster.target(node)), cluster.nodes)
-        bundle = build(request.root, Path(scratch), script=request.script)
+        bundle = _ship(cluster, request, progress)
         job = replace(job, bundle=bundle.sha256)
-        url = _upload(cluster, job, bundle, progress)
+        records.save(cluster.store, job)
+        url = cluster.store.url(bundle.key)
         for outcome in connecting.result():
             outcome.unwrap()
     progress(f"starting {job.id} on {len(cluster.workers)} workers")
@@ -81,15 +83,28 @@ def _job(cluster: Cluster, request: Request) -> Job:
     )
 
 
-def _upload(cluster: Cluster, job: Job, bundle: Bundle, progress: Progress) -> str:
-    size = f"{bundle.files} files, {bundle.size / 1e6:.1f} MB"
-    if cluster.store.exists(bundle.key):
-        progress(f"code unchanged ({size})")
-    else:
-        progress(f"uploading the code ({size})")
-        cluster.store.put(bundle.key, bundle.path)
-    records.save(cluster.store, job)
-    return cluster.store.url(bundle.key)
+def _ship(cluster: Cluster, request: Request, progress: Progress) -> Bundle:
+    """The bundle, in the cluster's bucket; neither packed nor uploaded when it is there already."""
+    chosen = bundles.contents(request.root, request.script)
+    look, memory = unchanged.look(chosen), cluster.key.path.with_name("bundle.json")
+    bundle = look.recall(memory)
+    if bundle and cluster.store.exists(bundle.key):
+        progress(f"code unchanged ({_size(bundle)})")
+        return bundle
+    with tempfile.TemporaryDirectory(prefix="dlcluster-") as scratch:
+        bundle = bundles.pack(request.root, Path(scratch), chosen)
+        if cluster.store.exists(bundle.key):
+            progress(f"code unchanged ({_size(bundle)})")
+        else:
+            progress(f"uploading the code ({_size(bundle)})")
+            assert bundle.path
+            cluster.store.put(bundle.key, bundle.path)
+    look.keep(memory, bundle)
+    return bundle
+
+
+def _size(bundle: Bundle) -> str:
+    return f"{bundle.files} files, {bundle.size / 1e6:.1f} MB"
 
 
 def _start(cluster: Cluster, gateway: Gateway, job: Job, url: str, parallel: bool) -> None:
