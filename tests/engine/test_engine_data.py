@@ -30,7 +30,7 @@ def test_digits_are_real_split_by_class_and_always_the_same():
 
 def test_digits_are_those_of_scikit_learn():
     bunch = pytest.importorskip("sklearn.datasets").load_digits()
-    x, y = named._digits()
+    x, y = named._digits(None)
     assert np.array_equal(y, bunch.target)
     small = x[:, 0, 4:24, 4:24].reshape(-1, 20, 20).mean(axis=(1, 2))
     assert np.corrcoef(small, bunch.images.mean(axis=(1, 2)))[0, 1] > 0.99
