@@ -1,7 +1,7 @@
 """dlengine: train torch models on one process or on many, with the same script.
 
-`dlengine.fit` trains, `dlengine.models` builds networks, `dlengine.data` loads and shards arrays,
-`dlengine.numpy` is NumPy with gradients on any device.
+`dlengine.fit` trains, `dlengine.models` builds networks, `dlengine.symbol` describes them,
+`dlengine.data` loads and shards arrays, `dlengine.numpy` is NumPy with gradients on any device.
 Nothing heavy is imported until it is used: torch takes one to two seconds.
 """
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from dlengine import data as data
     from dlengine import models as models
     from dlengine import numpy as numpy
+    from dlengine import symbol as symbol
     from dlengine.numpy.devices import device as device
     from dlengine.train import Callback as Callback
     from dlengine.train import Interrupted as Interrupted
     from dlengine.train import Result as Result
     from dlengine.train import fit as fit
 
-__all__ = ["Callback", "EngineError", "Interrupted", "Result", "data", "device", "fit", "models", "numpy"]
+__all__ = ["Callback", "EngineError", "Interrupted", "Result", "data", "device", "fit", "models", "numpy", "symbol"]
 
 _TRAIN = {"Callback", "Interrupted", "Result", "fit"}
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from dlengine.models.init import seeded, xavier
+from dlengine.initial import seeded, xavier
 
 
 def lenet(classes: int = 10, *, seed: int | None = 0) -> nn.Sequential:

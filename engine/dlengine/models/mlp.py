@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from dlengine.models.init import seeded, xavier
+from dlengine.initial import seeded, xavier
 
 
 def mlp(

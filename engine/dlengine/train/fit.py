@@ -13,6 +13,8 @@ from torch import nn
 from dlengine.errors import EngineError, short_traceback
 from dlengine.parallel import Group, read_place
 from dlengine.parallel.place import pick_device
+from dlengine.symbol import Symbol
+from dlengine.symbol.training import prepare
 from dlengine.train import optimizer as optimizers
 from dlengine.train import options, rng, snapshot
 from dlengine.train.callback import Callback
@@ -48,7 +50,7 @@ class Result:
 
 @short_traceback
 def fit(
-    model: nn.Module,
+    model: nn.Module | Symbol,
     train: Any,
     test: Any = None,
     *,
@@ -72,13 +74,15 @@ def fit(
 ) -> Result:
     """Train `model` in place on `train`, and report how it does on `test`.
 
-    model: any torch module. train, test: a `Dataset`, a pair of arrays (x, y), or an object with `len` and `batch`.
+    model: any torch module, or a symbol, which is bound to the data's shape with `seed` (`Result.model` is the module).
+    train, test: a `Dataset`, a pair of arrays (x, y), or an object with `len` and `batch`.
     epochs: 5, "5ep" or "500ba" (steps).
     batch_size: samples per rank and step, so that a step of n ranks sees n times as many.
     optimizer: "sgd" (with `momentum`), "adam", "adamw", a function of the parameters, or a torch optimizer.
     lr: the peak learning rate; 0.01 for sgd and 0.001 for adam, adamw unless given.
     schedule, warmup: "constant", "cosine", "one-cycle" or a function, see `dlengine.train.schedule`.
-    loss: a function (output, target) -> mean over the batch; cross entropy unless given.
+    loss: a function (output, target) -> mean over the batch; without it the `default_loss` of the model (a symbol has that
+    of its output layer), else cross entropy.
     seed: of the order of the data, and of the random numbers of Python, NumPy and torch (which are seeded here).
     checkpoint: a directory; the newest `keep` are kept, one every `checkpoint_every` and one at the end.
     resume: "auto" goes on from the newest checkpoint if there is one, "must" insists on one, "never" on none.
@@ -107,6 +111,8 @@ def fit(
     place = read_place()
     if place.world > len(train_data):
         raise EngineError(f"{place.world} ranks for {len(train_data)} samples", "start fewer processes")
+    model = prepare(model, train_data, seed)
+    loss = loss or getattr(model, "default_loss", None)
     measure = loss or nn.functional.cross_entropy
     own_device = pick_device(device, place)
     model.to(own_device)

@@ -1,0 +1,58 @@
+"""Declarative graphs: describe a network, learn its shapes, bind it to a torch module; docs/symbol.md.
+
+x = Variable("data")
+x = Activation(FullyConnected(x, num_hidden=100), act_type="relu")
+net = SoftmaxOutput(FullyConnected(x, num_hidden=4))
+result = dlengine.fit(net, train, test)
+"""
+
+from __future__ import annotations
+
+from dlengine.symbol.bind import bind
+from dlengine.symbol.layers import (
+    LRN,
+    Activation,
+    BatchNorm,
+    Concat,
+    Convolution,
+    Deconvolution,
+    Dropout,
+    Embedding,
+    FullyConnected,
+    LayerNorm,
+    Pooling,
+)
+from dlengine.symbol.network import Network
+from dlengine.symbol.outputs import (
+    LinearRegressionOutput,
+    LogisticRegressionOutput,
+    MAERegressionOutput,
+    SoftmaxOutput,
+)
+from dlengine.symbol.python import Module, node
+from dlengine.symbol.symbol import Group, Symbol, Variable
+
+__all__ = [
+    "LRN",
+    "Activation",
+    "BatchNorm",
+    "Concat",
+    "Convolution",
+    "Deconvolution",
+    "Dropout",
+    "Embedding",
+    "FullyConnected",
+    "Group",
+    "LayerNorm",
+    "LinearRegressionOutput",
+    "LogisticRegressionOutput",
+    "MAERegressionOutput",
+    "Module",
+    "Network",
+    "Pooling",
+    "SoftmaxOutput",
+    "Symbol",
+    "Variable",
+    "bind",
+    "node",
+]

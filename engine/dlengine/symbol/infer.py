@@ -1,0 +1,237 @@
+"""Shapes of everything in a graph from those of its inputs, computed on torch's meta device, without memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from dlengine.errors import EngineError
+from dlengine.symbol.call import Call
+from dlengine.symbol.functions import FUNCTIONS
+from dlengine.symbol.node import Graph, Node
+from dlengine.symbol.python import PythonFunction
+from dlengine.symbol.registry import OPERATORS, Step
+
+FAILURES = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AttributeError, EngineError)
+
+
+class Shapes(NamedTuple):
+    """Shapes by name: inputs and weights, outputs, and states that are not trained."""
+
+    arguments: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+    auxiliary: dict[str, tuple[int, ...]]
+
+
+@dataclass
+class Laid:
+    """A node whose inputs are known: the steps that compute it and its values, on the meta device."""
+
+    node: Node
+    steps: list[Step]
+    inputs: list[Any]
+    outputs: tuple[Any, ...]
+
+    @property
+    def module(self) -> nn.Module | None:
+        """The module among the steps."""
+        return module_of(self.steps)
+
+
+def walk(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) -> Iterator[Laid]:
+    """Every node in order, computed on the meta device."""
+    given = input_shapes(graph, shape, shapes)
+    values: dict[Node, tuple[Any, ...]] = {}
+    shared: dict[str, Node] = {}
+    with torch.no_grad(), torch.device("meta"):
+        for node in graph.nodes:
+            if node.layer:
+                _check_shared(graph, shared.setdefault(node.layer, node), node)
+            inputs = [values[parent][index] for parent, index in node.inputs]
+            if node.op == "Variable":
+                laid = Laid(node, [], [], (torch.empty(given[graph.names[node]], dtype=variable_dtype(graph, node)),))
+            else:
+                laid = _lay(graph, node, inputs)
+            values[node] = laid.outputs
+            yield laid
+
+
+def input_shapes(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of every variable, from what the caller gave and what the variables say themselves."""
+    names = [graph.names[node] for node in graph.variables]
+    if len(shape) > len(names):
+        raise EngineError(f"{len(shape)} shapes for {len(names)} inputs ({', '.join(names)})")
+    found = {graph.names[node]: node.params["shape"] for node in graph.variables if "shape" in node.params}
+    found |= dict(zip(names, shape, strict=False)) | shapes
+    for name in found:
+        if name not in names:
+            raise EngineError(f"a shape for '{name}', which is no input", f"the inputs are: {', '.join(names)}")
+    for name in names:
+        if name not in found:
+            raise EngineError(f"the shape of '{name}' is not known", f"give it: {name}=(batch, ...)")
+        sizes = found[name]
+        right = isinstance(sizes, tuple | list | torch.Size) and all(isinstance(n, int) and n > 0 for n in sizes)
+        if not right or not sizes:
+            raise EngineError(
+                f"{name}={sizes!r} is no shape", "give whole numbers above 0, the batch first: (64, 1, 28, 28)"
+            )
+        found[name] = tuple(sizes)
+    return found
+
+
+def variable_dtype(graph: Graph, node: Node) -> torch.dtype:
+    """What a variable holds: as it says, or whole numbers where an Embedding reads them, else float32."""
+    if "dtype" in node.params:
+        dtype = getattr(torch, node.params["dtype"], None)
+        if not isinstance(dtype, torch.dtype):
+            raise EngineError(
+                f"{graph.describe(node)}: unknown dtype {node.params['dtype']!r}", "'float32' or 'int64', say"
+            )
+        return dtype
+    readers = [other.op for other in graph.nodes for parent, _ in other.inputs if parent is node]
+    return torch.int64 if "Embedding" in readers else torch.float32
+
+
+def build(node: Node, inputs: list[Any]) -> list[Step]:
+    """What computes a node, given its inputs (or values of their shape), on torch's default device."""
+    if node.op in OPERATORS:
+        for value in inputs:
+            if not isinstance(value, torch.Tensor):
+                raise EngineError(
+                    f"an input is a {type(value).__name__}", "give a tensor; choose one from a tuple by [0]"
+                )
+        steps = OPERATORS[node.op].build(*[tuple(value.shape) for value in inputs], **node.params)
+        return steps if isinstance(steps, list) else [steps]
+    if node.op == "Function":
+        return [PythonFunction(node.held[0], node.params["args"], node.params["kwargs"])]
+    if node.op == "Module":
+        return [
+            Call(copy.deepcopy(node.held).to(torch.get_default_device()), node.params["args"], node.params["kwargs"])
+        ]
+    return [Call(FUNCTIONS[node.op], node.params["args"], node.params["kwargs"])]
+
+
+def module_of(steps: list[Step]) -> nn.Module | None:
+    """The one module among the steps of a node, itself a step or called by one."""
+    found = (step.function if isinstance(step, Call) else step for step in steps)
+    return next((module for module in found if isinstance(module, nn.Module)), None)
+
+
+def output_count(node: Node) -> int:
+    """How many outputs a node has."""
+    return len(OPERATORS[node.op].outputs(node.params)) if node.op in OPERATORS else 1
+
+
+def outputs_of(node: Node, value: Any) -> tuple[Any, ...]:
+    """The outputs of a node in what its layer returned."""
+    if node.op not in OPERATORS:
+        return (value,)
+    found = []
+    for path in OPERATORS[node.op].outputs(node.params):
+        part = value
+        for index in path:
+            part = part[index]
+        found.append(part)
+    return tuple(found)
+
+
+def _lay(graph: Graph, node: Node, inputs: list[Any]) -> Laid:
+    try:
+        steps = build(node, inputs)
+        value: Any = _dry_run(node, steps[0], inputs) if node.op == "Function" else _run(steps, inputs)
+        return Laid(node, steps, inputs, outputs_of(node, value))
+    except FAILURES as error:
+        raise blame(graph.describe(node), inputs, error) from None
+
+
+def _run(steps: list[Step], inputs: list[Any]) -> Any:
+    value: Any = inputs
+    module = module_of(steps)
+    if module is not None:
+        module.eval()  # a batch of one must pass through BatchNorm
+    for step in steps:
+        value = [step(*value)]
+    return value[0]
+
+
+def _dry_run(node: Node, function: Step, inputs: list[Any]) -> Any:
+    """A Python function's output shape: as its `shape=` says, or from a call on zeros."""
+    wanted = node.held[1]
+    if wanted is not None:
+        return torch.empty(tuple(wanted(*[tuple(value.shape) for value in inputs])))
+    with torch.device("cpu"):
+        zeros = [torch.zeros_like(v, device="cpu") if isinstance(v, torch.Tensor) else v for v in inputs]
+        result = function(*zeros)
+    return result.to("meta") if isinstance(result, torch.Tensor) else result
+
+
+def blame(layer: str, inputs: list[Any], error: Exception) -> EngineError:
+    """The error for a layer that cannot take its inputs: which, and all shapes."""
+    shapes = [str(tuple(value.shape)) for value in inputs if isinstance(value, torch.Tensor)]
+    given = f"got {' and '.join(shapes)}" if shapes else "failed"
+    if isinstance(error, EngineError):
+        return EngineError(f"{layer} {given}: {error.what}", error.hint)
+    return EngineError(f"{layer} {given}: {str(error).splitlines()[0]}", "fix the layer, or the shape of the data")
+
+
+def _check_shared(graph: Graph, first: Node, second: Node) -> None:
+    """Layers that share weights must be the same."""
+    if first is not second and (first.op, first.params) != (second.op, second.params):
+        raise EngineError(
+            f"{graph.describe(first)} and {graph.describe(second)} share the weights '{first.layer}' but differ",
+            "give both the same operator and parameters",
+        )
+
+
+def infer_shape(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) -> Shapes:
+    """All shapes of a graph."""
+    arguments: dict[str, tuple[int, ...]] = {}
+    auxiliary: dict[str, tuple[int, ...]] = {}
+    values: dict[Node, tuple[Any, ...]] = {}
+    for laid in walk(graph, shape, shapes):
+        values[laid.node] = laid.outputs
+        if laid.node.op == "Variable":
+            arguments[graph.names[laid.node]] = tuple(laid.outputs[0].shape)
+        elif laid.module is not None:
+            layer = graph.layer(laid.node)
+            arguments |= {f"{layer}.{name}": tuple(value.shape) for name, value in laid.module.named_parameters()}
+            auxiliary |= {f"{layer}.{name}": tuple(value.shape) for name, value in laid.module.named_buffers()}
+    outputs = [tuple(getattr(values[node][index], "shape", ())) for node, index in graph.outputs]
+    return Shapes(arguments, dict(zip(output_names(graph), outputs, strict=True)), auxiliary)
+
+
+def argument_names(graph: Graph) -> list[str]:
+    """Inputs and weights, in order."""
+    return _weights(graph, states=False)
+
+
+def state_names(graph: Graph) -> list[str]:
+    """Buffers, in order."""
+    return _weights(graph, states=True)
+
+
+def _weights(graph: Graph, *, states: bool) -> list[str]:
+    names: dict[str, None] = {}
+    for node in graph.nodes:
+        if node.op == "Variable" and not states:
+            names[graph.names[node]] = None
+        layer = graph.layer(node)
+        if node.op in OPERATORS:
+            found = OPERATORS[node.op]
+            names |= dict.fromkeys(
+                f"{layer}.{name}" for name in (found.states if states else found.weights)(node.params)
+            )
+        elif node.op == "Module":
+            held = node.held.named_buffers() if states else node.held.named_parameters()
+            names |= dict.fromkeys(f"{layer}.{name}" for name, _ in held)
+    return list(names)
+
+
+def output_names(graph: Graph) -> list[str]:
+    """`layer_output`, or `layer_output1` for a further one of the same layer."""
+    return [f"{graph.names[node]}_output{index or ''}" for node, index in graph.outputs]

@@ -1,0 +1,105 @@
+"""Network: a bound graph, which is a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from dlengine.errors import EngineError
+from dlengine.symbol.infer import FAILURES, blame
+from dlengine.symbol.outputs import Head
+
+
+class Network(fx.GraphModule):
+    """A torch.fx GraphModule that takes `dlengine.numpy` arrays too, and names the layer that cannot take its input."""
+
+    def __init__(self, root: Any, graph: fx.Graph, heads: Sequence[str | None] = ()) -> None:
+        super().__init__(root, graph, "Network")
+        self.meta["heads"] = tuple(heads)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The output for tensors or arrays; it is of the kind of the inputs."""
+        wrapped = [getattr(arg, "tensor", arg) for arg in args]
+        try:
+            result = super().__call__(*wrapped, **kwargs)
+        except FAILURES as error:
+            raise _explain(self, wrapped, error) from None
+        if all(new is old for new, old in zip(wrapped, args, strict=True)):
+            return result
+        from dlengine.numpy import from_tensor
+
+        return tuple(map(from_tensor, result)) if isinstance(result, tuple) else from_tensor(result)
+
+    @property
+    def default_loss(self) -> Callable[[Any, Any], torch.Tensor] | None:
+        """The loss of the output layers, a function (output, target); None when there is no output layer.
+
+        Several outputs: the sum, each times its `grad_scale`, against one target each or a common one.
+        """
+        heads = self._heads()
+        if not heads or all(head is None for head in heads):
+            return None
+        if len(heads) == 1 and heads[0] is not None and heads[0].scale == 1:
+            return heads[0].criterion
+        return _Sum(heads)
+
+    def predict(self, *args: Any) -> Any:
+        """Predictions in evaluation mode, without gradients: probabilities where the output layer has such."""
+        from dlengine.train.mode import evaluating
+
+        with evaluating(self), torch.no_grad():
+            result = self(*args)
+        results = result if isinstance(result, tuple) else (result,)
+        meant = tuple(
+            value if head is None else head.predict(value) for head, value in zip(self._heads(), results, strict=True)
+        )
+        return meant if isinstance(result, tuple) else meant[0]
+
+    def _heads(self) -> list[Head | None]:
+        found = [None if name is None else self.get_submodule(name) for name in self.meta["heads"]]
+        return [head if isinstance(head, Head) else None for head in found]
+
+
+class _Sum(nn.Module):
+    """The weighted sum of several output layers' losses."""
+
+    def __init__(self, heads: Sequence[Head | None]) -> None:
+        super().__init__()
+        self._heads = list(heads)
+
+    def forward(self, outputs: Any, targets: Any) -> torch.Tensor:
+        outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
+        targets = targets if isinstance(targets, tuple | list) else (targets,) * len(outputs)
+        if not len(outputs) == len(targets) == len(self._heads):
+            raise EngineError(f"{len(outputs)} outputs and {len(targets)} targets for {len(self._heads)} output layers")
+        parts = zip(self._heads, outputs, targets, strict=True)
+        return torch.stack([head.scale * head.loss(*pair) for head, *pair in parts if head is not None]).sum()
+
+
+def _explain(network: Network, args: Sequence[Any], error: Exception) -> Exception:
+    """The same error with the layer's name and the shapes, found by computing layer by layer."""
+    if isinstance(error, EngineError):
+        return error
+    finder = _Finder(network)
+    try:
+        with torch.no_grad():
+            finder.run(*args)
+    except FAILURES as again:
+        if finder.layer:
+            return blame(f"layer '{finder.layer}'", finder.inputs, again)
+    return error
+
+
+class _Finder(fx.Interpreter):
+    """Runs a graph node by node and remembers where it is."""
+
+    layer = ""
+    inputs: Any = ()
+
+    def run_node(self, node: fx.Node) -> Any:
+        self.inputs = [self.env[one] for one in node.all_input_nodes]
+        self.layer = "" if node.op == "placeholder" else str(node.target) if node.op == "call_module" else node.name
+        return super().run_node(node)
