@@ -81,8 +81,8 @@ def fit(
     optimizer: "sgd" (with `momentum`), "adam", "adamw", a function of the parameters, or a torch optimizer.
     lr: the peak learning rate; 0.01 for sgd and 0.001 for adam, adamw unless given.
     schedule, warmup: "constant", "cosine", "one-cycle" or a function, see `dlengine.train.schedule`.
-    loss: a function (output, target) -> mean over the batch; without it the `default_loss` of the model (a symbol has that
-    of its output layer), else cross entropy.
+    loss: a function (output, target) -> mean over the batch; without it the model's `default_loss` (a symbol's output
+    layer supplies it), else cross entropy.
     seed: of the order of the data, and of the random numbers of Python, NumPy and torch (which are seeded here).
     checkpoint: a directory; the newest `keep` are kept, one every `checkpoint_every` and one at the end.
     resume: "auto" goes on from the newest checkpoint if there is one, "must" insists on one, "never" on none.
