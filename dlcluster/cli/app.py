@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dlcluster.cli.guard import command
+from dlcluster.cli.image_app import app as image_app
 
 app = typer.Typer(
     help="Deep-learning clusters from one YAML file: on AWS, or rehearsed free and offline on an embedded cloud.",
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 local_app = typer.Typer(help="The embedded cloud on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(local_app, name="local")
+app.add_typer(image_app, name="image")
 fault_app = typer.Typer(help="Let calls of the embedded cloud fail, as on AWS.", no_args_is_help=True)
 local_app.add_typer(fault_app, name="fault")
 

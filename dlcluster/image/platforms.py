@@ -13,13 +13,16 @@ PlatformName = Literal["ubuntu-22.04", "ubuntu-24.04", "debian-12", "al2023"]
 class Platform:
     """One operating system.
 
-    ssm: its SSM public parameter, with {arch} for the vendor's word. login: the user of its AMIs. root_device: name
-    of the root volume. base_gib: what the bare AMI takes. suite and mirror: for debootstrap; None where it has none.
+    ssm: its SSM public parameter. ami_owner, ami_pattern: its AMIs by owner and name. Both with {arch} for the vendor's
+    word. login: the user of its AMIs. root_device: name of the root volume. base_gib: what the bare AMI takes.
+    suite, mirror, security, components: for debootstrap; None where it has none.
     """
 
     name: PlatformName
     title: str
     ssm: str
+    ami_owner: str
+    ami_pattern: str
     arm: str
     intel: str
     docker: str
@@ -33,7 +36,14 @@ class Platform:
 
     def ssm_parameter(self, architecture: Architecture) -> str:
         """The public parameter that holds the newest AMI of this platform."""
-        return self.ssm.format(arch=self.arm if architecture == "arm64" else self.intel)
+        return self.ssm.format(arch=self._word(architecture))
+
+    def ami_name(self, architecture: Architecture) -> str:
+        """The pattern of its AMIs' names."""
+        return self.ami_pattern.format(arch=self._word(architecture))
+
+    def _word(self, architecture: Architecture) -> str:
+        return self.arm if architecture == "arm64" else self.intel
 
 
 def _ubuntu(release: str, codename: str, volume: str) -> Platform:
@@ -41,6 +51,8 @@ def _ubuntu(release: str, codename: str, volume: str) -> Platform:
         name=f"ubuntu-{release}",  # type: ignore[arg-type]
         title=f"Ubuntu {release}",
         ssm=f"/aws/service/canonical/ubuntu/server/{release}/stable/current/{{arch}}/hvm/ebs-{volume}/ami-id",
+        ami_owner="099720109477",
+        ami_pattern=f"ubuntu/images/hvm-ssd*/ubuntu-{codename}-{release}-{{arch}}-server-*",
         arm="arm64",
         intel="amd64",
         docker=f"ubuntu:{release}",
@@ -63,6 +75,8 @@ PLATFORMS: dict[str, Platform] = {
             name="debian-12",
             title="Debian 12",
             ssm="/aws/service/debian/release/12/latest/{arch}",
+            ami_owner="136693071363",
+            ami_pattern="debian-12-{arch}-*",
             arm="arm64",
             intel="amd64",
             docker="debian:12",
@@ -77,6 +91,8 @@ PLATFORMS: dict[str, Platform] = {
             name="al2023",
             title="Amazon Linux 2023",
             ssm="/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{arch}",
+            ami_owner="137112412989",
+            ami_pattern="al2023-ami-2023.*-{arch}",
             arm="arm64",
             intel="x86_64",
             docker="public.ecr.aws/amazonlinux/amazonlinux:2023",

@@ -1,0 +1,280 @@
+"""EC2 Image Builder as a CloudFormation stack: components, recipe, where to build, who gets the image, pipeline."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from troposphere import (
+    Base64,
+    Equals,
+    GetAtt,
+    If,
+    Output,
+    Parameter,
+    Ref,
+    Select,
+    Split,
+    Sub,
+    Template,
+    iam,
+    imagebuilder,
+    logs,
+)
+
+from dlcluster.image.awstoe import SCRIPTS, assets, document
+from dlcluster.image.resolved import Image
+from dlcluster.image.spec import Spec
+
+TARGET = "imagebuilder"
+INLINE_LIMIT = 16000
+"""Characters that the Data property of AWS::ImageBuilder::Component takes; a longer document has to lie in S3."""
+PIPELINE = "PipelineArn"
+"""Name of the stack's output."""
+_MANAGED = ("EC2InstanceProfileForImageBuilder", "AmazonSSMManagedInstanceCore")
+_READ = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": Sub("arn:${AWS::Partition}:s3:::${bucket}/*", bucket=Select(2, Split("/", Ref(SCRIPTS)))),
+        }
+    ],
+}
+# Debian's AMIs lack the agent through which Image Builder works.
+_SSM_AGENT = """\
+#!/bin/bash
+set -eu
+word=$(dpkg --print-architecture)
+address="https://s3.amazonaws.com/ec2-downloads-linux/SSMAgent/latest/debian_$word/amazon-ssm-agent.deb"
+curl --fail --silent --show-error --location --output /tmp/amazon-ssm-agent.deb "$address" ||
+  { apt-get update -q && apt-get install -y -q curl && curl -fsSL -o /tmp/amazon-ssm-agent.deb "$address"; }
+dpkg --install /tmp/amazon-ssm-agent.deb
+systemctl enable --now amazon-ssm-agent
+"""
+
+
+def render(image: Image) -> Spec:
+    """`template.json`, and beside it what does not fit into it: long documents, and files that documents fetch."""
+    documents = {step.name: document(image, step) for step in image.steps}
+    long = {f"{name}.yaml": text for name, text in documents.items() if not inline(text)}
+    template = json.dumps(build_template(image), indent=1, ensure_ascii=False) + "\n"
+    fetched = {step.sources[name]: step.files[name] for step in image.steps for name in assets(step)}
+    use = (
+        "aws cloudformation deploy --region {region} --stack-name "
+        f"{stack_name(image.name)} --template-file {{folder}}/template.json --capabilities CAPABILITY_IAM"
+    )
+    return Spec({"template.json": template, **long}, fetched, use)
+
+
+def inline(text: str) -> bool:
+    """Whether a document fits into the template."""
+    return len(text) <= INLINE_LIMIT
+
+
+def needs_scripts(image: Image) -> bool:
+    """Whether something has to lie in S3 before the stack is made."""
+    return any(assets(step) or not inline(document(image, step)) for step in image.steps)
+
+
+def version(image: Image) -> str:
+    """A version made of the content: Image Builder never changes a recipe or component, it only takes new versions."""
+    return f"1.0.{int(image.hash[:7], 16)}"
+
+
+def build_template(image: Image) -> dict[str, Any]:
+    """The CloudFormation template as plain values in a stable order."""
+    template = Template(Description=f"dlcluster: builds the machine image {image.name} with EC2 Image Builder")
+    template.set_version("2010-09-09")
+    _add_parameters(template, image)
+    components = _add_components(template, image)
+    _add_recipe(template, image, components)
+    _add_infrastructure(template, image)
+    _add_distribution(template, image)
+    _add_pipeline(template, image)
+    plain: dict[str, Any] = json.loads(template.to_json(sort_keys=False))
+    return plain
+
+
+def stack_name(recipe: str) -> str:
+    """The stack that builds the images of a recipe."""
+    return f"dlcluster-image-{recipe}"
+
+
+def _name(image: Image, what: str = "") -> str:
+    return f"dlcluster-{image.name}{'-' if what else ''}{what}"
+
+
+def _tags(image: Image) -> dict[str, str]:
+    return {name: text for name, text in image.tags.items() if name != "Name"}
+
+
+def _add_parameters(template: Template, image: Image) -> None:
+    for name, description in (
+        ("SubnetId", "Subnet to build in, with a way to the internet. Empty: the default VPC"),
+        ("SecurityGroupId", "Security group of the build machine; needed with a subnet"),
+    ):
+        template.add_parameter(Parameter(name, Type="String", Default="", Description=description))
+    template.add_condition("SubnetGiven", {"Fn::Not": [Equals(Ref("SubnetId"), "")]})
+    template.add_condition("GroupGiven", {"Fn::Not": [Equals(Ref("SecurityGroupId"), "")]})
+    if needs_scripts(image):
+        template.add_parameter(
+            Parameter(
+                SCRIPTS,
+                Type="String",
+                AllowedPattern=r"^s3://[a-z0-9.-]{3,63}(/[\w.-]+)*$",
+                Description="Where long documents and the files that documents fetch lie: s3://bucket/prefix",
+            )
+        )
+
+
+def _add_components(template: Template, image: Image) -> list[imagebuilder.ComponentConfiguration]:
+    uses = []
+    for number, step in enumerate(image.steps, 1):
+        text = document(image, step)
+        source = {"Data": text} if inline(text) else {"Uri": Sub(f"${{{SCRIPTS}}}/{step.name}.yaml")}
+        summary = step.component.summary if step.component else "The recipe's own tests"
+        component = template.add_resource(
+            imagebuilder.Component(
+                f"Component{number:02}",
+                Name=_name(image, step.name),
+                Description=summary,
+                Version=version(image),
+                Platform="Linux",
+                Tags=_tags(image),
+                **source,
+            )
+        )
+        given = imagebuilder.ComponentParameter(Name=SCRIPTS, Value=[Ref(SCRIPTS)])
+        parameters = {"Parameters": [given]} if assets(step) else {}
+        uses.append(imagebuilder.ComponentConfiguration(ComponentArn=Ref(component), **parameters))
+    return uses
+
+
+def _add_recipe(template: Template, image: Image, components: list[imagebuilder.ComponentConfiguration]) -> None:
+    recipe = image.recipe
+    # An encrypted image cannot be given away: the key of the account would have to go with it.
+    shared = recipe.share.public or bool(recipe.share.accounts or recipe.share.organizations)
+    disk = imagebuilder.EbsInstanceBlockDeviceSpecification(
+        VolumeSize=recipe.root_gib, VolumeType="gp3", DeleteOnTermination=True, Encrypted=not shared
+    )
+    extra = {}
+    if image.platform.name == "debian-12":
+        extra["AdditionalInstanceConfiguration"] = imagebuilder.AdditionalInstanceConfiguration(
+            UserDataOverride=Base64(_SSM_AGENT)
+        )
+    template.add_resource(
+        imagebuilder.ImageRecipe(
+            "Recipe",
+            Name=_name(image),
+            Description=recipe.summary,
+            Version=version(image),
+            ParentImage=image.parent,
+            Components=components,
+            BlockDeviceMappings=[
+                imagebuilder.InstanceBlockDeviceMapping(DeviceName=image.platform.root_device, Ebs=disk)
+            ],
+            WorkingDirectory="/tmp",
+            Tags=_tags(image),
+            **extra,
+        )
+    )
+
+
+def _add_infrastructure(template: Template, image: Image) -> None:
+    read = {"Policies": [iam.Policy(PolicyName="scripts", PolicyDocument=_READ)]} if needs_scripts(image) else {}
+    template.add_resource(
+        iam.Role(
+            "BuildRole",
+            Description=f"Build machines of the image {image.name}",
+            AssumeRolePolicyDocument={
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                ],
+            },
+            ManagedPolicyArns=[Sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{name}") for name in _MANAGED],
+            **read,
+        )
+    )
+    template.add_resource(iam.InstanceProfile("BuildProfile", Roles=[Ref("BuildRole")]))
+    template.add_resource(
+        imagebuilder.InfrastructureConfiguration(
+            "Infrastructure",
+            Name=_name(image),
+            Description=f"Where the image {image.name} is built and tested",
+            InstanceTypes=[image.recipe.build_type],
+            InstanceProfileName=Ref("BuildProfile"),
+            InstanceMetadataOptions=imagebuilder.InstanceMetadataOptions(
+                HttpTokens="required", HttpPutResponseHopLimit=2
+            ),
+            SubnetId=If("SubnetGiven", Ref("SubnetId"), Ref("AWS::NoValue")),
+            SecurityGroupIds=If("GroupGiven", [Ref("SecurityGroupId")], Ref("AWS::NoValue")),
+            TerminateInstanceOnFailure=True,
+            ResourceTags=_tags(image),
+            Tags=_tags(image),
+        )
+    )
+
+
+def _add_distribution(template: Template, image: Image) -> None:
+    share = image.recipe.share
+    permissions: dict[str, Any] = {}
+    if share.accounts:
+        permissions["UserIds"] = list(share.accounts)
+    if share.organizations:
+        permissions["OrganizationArns"] = list(share.organizations)
+    if share.public:
+        permissions["UserGroups"] = ["all"]
+    ami = imagebuilder.AmiDistributionConfiguration(
+        Name=f"{_name(image)}-{image.hash}-{{{{ imagebuilder:buildDate }}}}",
+        Description=image.recipe.summary,
+        AmiTags=image.tags,
+    )
+    if permissions:
+        ami.LaunchPermissionConfiguration = imagebuilder.LaunchPermissionConfiguration(**permissions)
+    regions: list[Any] = [Ref("AWS::Region"), *image.recipe.regions]
+    template.add_resource(
+        imagebuilder.DistributionConfiguration(
+            "Distribution",
+            Name=_name(image),
+            Description=f"Who gets the image {image.name}",
+            Distributions=[
+                imagebuilder.Distribution(Region=region, AmiDistributionConfiguration=ami) for region in regions
+            ],
+            Tags=_tags(image),
+        )
+    )
+
+
+def _add_pipeline(template: Template, image: Image) -> None:
+    # Image Builder would make the log group by itself, and leave it behind.
+    template.add_resource(logs.LogGroup("Log", LogGroupName=f"/aws/imagebuilder/{_name(image)}", RetentionInDays=30))
+    schedule = {}
+    if image.recipe.schedule:
+        schedule["Schedule"] = imagebuilder.Schedule(
+            ScheduleExpression=image.recipe.schedule,
+            PipelineExecutionStartCondition="EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE",
+        )
+    pipeline = template.add_resource(
+        imagebuilder.ImagePipeline(
+            "Pipeline",
+            DependsOn="Log",
+            Name=_name(image),
+            Description=f"Builds the image {image.name}",
+            ImageRecipeArn=Ref("Recipe"),
+            InfrastructureConfigurationArn=Ref("Infrastructure"),
+            DistributionConfigurationArn=Ref("Distribution"),
+            EnhancedImageMetadataEnabled=True,
+            ImageTestsConfiguration=imagebuilder.ImageTestsConfiguration(
+                ImageTestsEnabled=True, TimeoutMinutes=max(60, 2 * image.recipe.build_minutes)
+            ),
+            Status="ENABLED",
+            Tags=_tags(image),
+            **schedule,
+        )
+    )
+    template.add_output(
+        Output(PIPELINE, Description="The pipeline that builds the image", Value=GetAtt(pipeline, "Arn"))
+    )
