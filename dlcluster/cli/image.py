@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,35 @@ def _too_large(path: Path) -> str:
         f"{size} bytes compressed are more than EC2 takes ({LIMIT}): store {packed} where the machine can read it, and "
         f"give it `#include` and the address as user data"
     )
+
+
+def run_rootfs(
+    name: str,
+    images: Path | None,
+    platform: str | None,
+    output: Path | None,
+    mirror: str | None,
+    binds: list[str],
+    env: list[str],
+    plan: bool,
+    json_: bool,
+) -> None:
+    """Build a root file system here; its folder on stdout."""
+    from dlcluster.image import rootfs
+
+    image = load_image(library(images), name, platform)
+    root = (output or Path(f"{name}-rootfs")).absolute()
+    place = rootfs.Place(root, mirror, tuple(binds), tuple(env))
+    rootfs.check(image, place)
+    ran: list[rootfs.Ran] = []
+    if not plan:
+        with render.reporting(json_) as reporter:
+            ran = rootfs.build(image, place, reporter.step)
+    elif not json_:
+        print(f"would make {root}: {image.platform.title}, then {', '.join(step.name for step in image.installs)}")
+    if json_:
+        print_json({"recipe": name, "hash": image.hash, "root": str(root), "ran": [asdict(one) for one in ran]})
+    elif ran:
+        total = sum(one.seconds for one in ran)
+        render.err.print(f"[green]built and tested[/] in {total:.0f} s; what it printed is in {place.log}")
+        print(root)
