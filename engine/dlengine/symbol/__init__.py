@@ -9,11 +9,11 @@ result = dlengine.fit(net, train, test)
 from __future__ import annotations
 
 from dlengine.symbol.bind import bind
+from dlengine.symbol.file import from_json, load
 from dlengine.symbol.layers import (
     LRN,
     Activation,
     BatchNorm,
-    Concat,
     Convolution,
     Deconvolution,
     Dropout,
@@ -30,10 +30,16 @@ from dlengine.symbol.outputs import (
     SoftmaxOutput,
 )
 from dlengine.symbol.python import Module, node
+from dlengine.symbol.sequence import GRU, LSTM, RNN, MultiHeadAttention, TransformerBlock
+from dlengine.symbol.shaping import Concat, Flatten, Reshape, Split, Transpose, UpSampling
 from dlengine.symbol.symbol import Group, Symbol, Variable
+from dlengine.symbol.trace import trace
 
 __all__ = [
+    "GRU",
     "LRN",
+    "LSTM",
+    "RNN",
     "Activation",
     "BatchNorm",
     "Concat",
@@ -41,6 +47,7 @@ __all__ = [
     "Deconvolution",
     "Dropout",
     "Embedding",
+    "Flatten",
     "FullyConnected",
     "Group",
     "LayerNorm",
@@ -48,11 +55,20 @@ __all__ = [
     "LogisticRegressionOutput",
     "MAERegressionOutput",
     "Module",
+    "MultiHeadAttention",
     "Network",
     "Pooling",
+    "Reshape",
     "SoftmaxOutput",
+    "Split",
     "Symbol",
+    "TransformerBlock",
+    "Transpose",
+    "UpSampling",
     "Variable",
     "bind",
+    "from_json",
+    "load",
     "node",
+    "trace",
 ]

@@ -38,14 +38,15 @@ def bind(
     `fc1.weight`. Raises EngineError that names the layer which cannot take its input.
     """
     graph = symbol.graph
-    laid = list(walk(graph, shape, shapes))
+    laid = walk(graph, shape, shapes)
     with seeded(seed), torch.device(device):
         modules = _modules(graph, laid)
         if init is not None:
             for node, module in modules.values():
                 if node.op != "Module":
                     module.apply(init)
-    return _assemble(graph, laid, {name: module for name, (_, module) in modules.items()})
+    held = {name: module for name, (_, module) in modules.items()} | _parameters(graph, modules, device)
+    return _assemble(graph, laid, held)
 
 
 def _modules(graph: Graph, laid: list[Laid]) -> dict[str, tuple[Node, nn.Module]]:
@@ -63,6 +64,18 @@ def _modules(graph: Graph, laid: list[Laid]) -> dict[str, tuple[Node, nn.Module]
     return modules
 
 
+def _parameters(graph: Graph, modules: dict[str, Any], device: str | torch.device) -> dict[str, torch.Tensor]:
+    """Weights that belong to no layer, copied."""
+    found: dict[str, torch.Tensor] = {}
+    for node in graph.nodes:
+        if node.op == "Parameter":
+            _check_name(graph.layer(node), modules)
+            copied = node.held.detach().clone().to(device)
+            learns = isinstance(node.held, nn.Parameter)
+            found[graph.layer(node)] = nn.Parameter(copied, node.held.requires_grad) if learns else copied
+    return found
+
+
 def _check_name(name: str, others: dict[str, Any]) -> None:
     """A layer lives as an attribute of the network, and of the layers that its name begins with."""
     if hasattr(Network, name.partition(".")[0]) or name.partition(".")[0] in ("graph", "code", "meta", "training"):
@@ -72,13 +85,16 @@ def _check_name(name: str, others: dict[str, Any]) -> None:
         raise EngineError(f"the layers '{name}' and '{inside}' lie inside each other", "rename one of them")
 
 
-def _assemble(graph: Graph, laid: list[Laid], modules: dict[str, nn.Module]) -> Network:
+def _assemble(graph: Graph, laid: list[Laid], held: dict[str, Any]) -> Network:
     flow = fx.Graph()
     values: dict[Node, tuple[Any, ...]] = {}
     for one in laid:
         node = one.node
         if node.op == "Variable":
             values[node] = (flow.placeholder(graph.names[node]),)
+            continue
+        if node.op == "Parameter":
+            values[node] = (flow.get_attr(graph.layer(node)),)
             continue
         value: Any = [values[parent][index] for parent, index in node.inputs]
         for step in one.steps:
@@ -91,7 +107,7 @@ def _assemble(graph: Graph, laid: list[Laid], modules: dict[str, nn.Module]) -> 
         graph.layer(node) if node.op in OPERATORS and OPERATORS[node.op].family == "output" else None
         for node, _ in graph.outputs
     ]
-    return Network(modules, flow, heads)
+    return Network(held, flow, heads)
 
 
 def _emit(flow: fx.Graph, step: Step, target: str, inputs: list[fx.Node]) -> fx.Node:

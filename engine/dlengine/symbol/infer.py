@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,22 +42,23 @@ class Laid:
         return module_of(self.steps)
 
 
-def walk(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) -> Iterator[Laid]:
+def walk(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) -> list[Laid]:
     """Every node in order, computed on the meta device."""
     given = input_shapes(graph, shape, shapes)
-    values: dict[Node, tuple[Any, ...]] = {}
+    laid: dict[Node, Laid] = {}
     shared: dict[str, Node] = {}
     with torch.no_grad(), torch.device("meta"):
         for node in graph.nodes:
-            if node.layer:
-                _check_shared(graph, shared.setdefault(node.layer, node), node)
-            inputs = [values[parent][index] for parent, index in node.inputs]
+            if has_layer(node):
+                _check_shared(graph, shared.setdefault(graph.layer(node), node), node)
+            inputs = [laid[parent].outputs[index] for parent, index in node.inputs]
             if node.op == "Variable":
-                laid = Laid(node, [], [], (torch.empty(given[graph.names[node]], dtype=variable_dtype(graph, node)),))
+                laid[node] = Laid(node, [], [], (torch.empty(given[graph.names[node]], dtype=_dtype(graph, node)),))
+            elif node.op == "Parameter":
+                laid[node] = Laid(node, [], [], (node.held.to("meta"),))
             else:
-                laid = _lay(graph, node, inputs)
-            values[node] = laid.outputs
-            yield laid
+                laid[node] = _lay(graph, node, inputs)
+    return list(laid.values())
 
 
 def input_shapes(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -84,7 +84,7 @@ def input_shapes(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) -
     return found
 
 
-def variable_dtype(graph: Graph, node: Node) -> torch.dtype:
+def _dtype(graph: Graph, node: Node) -> torch.dtype:
     """What a variable holds: as it says, or whole numbers where an Embedding reads them, else float32."""
     if "dtype" in node.params:
         dtype = getattr(torch, node.params["dtype"], None)
@@ -116,6 +116,11 @@ def build(node: Node, inputs: list[Any]) -> list[Step]:
     return [Call(FUNCTIONS[node.op], node.params["args"], node.params["kwargs"])]
 
 
+def has_layer(node: Node) -> bool:
+    """Whether a node may hold a module or weights of its own."""
+    return node.op in OPERATORS or node.op in ("Module", "Parameter")
+
+
 def module_of(steps: list[Step]) -> nn.Module | None:
     """The one module among the steps of a node, itself a step or called by one."""
     found = (step.function if isinstance(step, Call) else step for step in steps)
@@ -143,13 +148,14 @@ def outputs_of(node: Node, value: Any) -> tuple[Any, ...]:
 def _lay(graph: Graph, node: Node, inputs: list[Any]) -> Laid:
     try:
         steps = build(node, inputs)
-        value: Any = _dry_run(node, steps[0], inputs) if node.op == "Function" else _run(steps, inputs)
+        value: Any = _dry_run(node, steps[0], inputs) if node.op == "Function" else run(steps, inputs)
         return Laid(node, steps, inputs, outputs_of(node, value))
     except FAILURES as error:
         raise blame(graph.describe(node), inputs, error) from None
 
 
-def _run(steps: list[Step], inputs: list[Any]) -> Any:
+def run(steps: list[Step], inputs: list[Any]) -> Any:
+    """What the steps, one after another, make of the inputs."""
     value: Any = inputs
     module = module_of(steps)
     if module is not None:
@@ -181,9 +187,9 @@ def blame(layer: str, inputs: list[Any], error: Exception) -> EngineError:
 
 def _check_shared(graph: Graph, first: Node, second: Node) -> None:
     """Layers that share weights must be the same."""
-    if first is not second and (first.op, first.params) != (second.op, second.params):
+    if (first.op, first.params, first.held) != (second.op, second.params, second.held):
         raise EngineError(
-            f"{graph.describe(first)} and {graph.describe(second)} share the weights '{first.layer}' but differ",
+            f"{graph.describe(first)} and {graph.describe(second)} share the weights '{graph.layer(first)}' but differ",
             "give both the same operator and parameters",
         )
 
@@ -197,6 +203,9 @@ def infer_shape(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) ->
         values[laid.node] = laid.outputs
         if laid.node.op == "Variable":
             arguments[graph.names[laid.node]] = tuple(laid.outputs[0].shape)
+        elif laid.node.op == "Parameter":
+            kind = arguments if isinstance(laid.node.held, nn.Parameter) else auxiliary
+            kind[graph.layer(laid.node)] = tuple(laid.outputs[0].shape)
         elif laid.module is not None:
             layer = graph.layer(laid.node)
             arguments |= {f"{layer}.{name}": tuple(value.shape) for name, value in laid.module.named_parameters()}
@@ -226,6 +235,8 @@ def _weights(graph: Graph, *, states: bool) -> list[str]:
             names |= dict.fromkeys(
                 f"{layer}.{name}" for name in (found.states if states else found.weights)(node.params)
             )
+        elif node.op == "Parameter" and states is not isinstance(node.held, nn.Parameter):
+            names[layer] = None
         elif node.op == "Module":
             held = node.held.named_buffers() if states else node.held.named_parameters()
             names |= dict.fromkeys(f"{layer}.{name}" for name, _ in held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from dlengine.errors import EngineError
 from dlengine.symbol.call import Call
 from dlengine.symbol.node import Ref
-from dlengine.symbol.parameters import Count, Fraction, Integer, Number, Pads, Positive, Sizes, Text, choose
+from dlengine.symbol.parameters import Count, Fraction, Number, Pads, Positive, Sizes, Text, choose
 from dlengine.symbol.registry import Shape, Step, operator
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -55,7 +56,7 @@ def FullyConnected(x: Shape, *, num_hidden: Count, no_bias: bool = False, flatte
         raise EngineError("the input has no axis beside the batch", "it wants (N, inputs)")
     if not flatten or len(x) == 2:
         return [nn.Linear(x[-1], num_hidden, bias=not no_bias)]
-    return [Call(torch.flatten, (Ref(0), 1)), nn.Linear(_product(x[1:]), num_hidden, bias=not no_bias)]
+    return [Call(torch.flatten, (Ref(0), 1)), nn.Linear(math.prod(x[1:]), num_hidden, bias=not no_bias)]
 
 
 @operator("convolution", weights=_weight_and_bias)
@@ -156,7 +157,7 @@ def BatchNorm(x: Shape, *, eps: Positive = 1e-5, momentum: Fraction = 0.9) -> St
     """Batch normalization over all axes but the second; `momentum` is the part that an average keeps in a step."""
     if len(x) not in (2, 3, 4, 5):
         raise EngineError("the input has a wrong number of axes", "it wants (N, channels, ...) with up to 3 more")
-    return _NORMS[len(x) - 2](x[1], eps=eps, momentum=1 - momentum)
+    return _NORMS[len(x) - 2](x[1], eps=eps, momentum=round(1 - momentum, 10))
 
 
 @operator("normalization", weights=_always)
@@ -183,12 +184,6 @@ def Embedding(x: Shape, *, input_dim: Count, output_dim: Count) -> Step:
     return nn.Embedding(input_dim, output_dim)
 
 
-@operator("shape", inputs=(1, 99))
-def Concat(*shapes: Shape, dim: Integer = 1) -> Step:
-    """Inputs side by side along the axis `dim`."""
-    return Call(torch.cat, ([Ref(index) for index in range(len(shapes))],), {"dim": dim})
-
-
 def _each(value: tuple[int, ...] | None, default: int, axes: int) -> tuple[int, ...]:
     """One number per spatial axis."""
     if value is None:
@@ -206,10 +201,3 @@ def _spatial(x: Shape, kernel: tuple[int, ...]) -> int:
         axes = ", ".join(["depth", "height", "width"][-len(kernel) :])
         raise EngineError(f"a kernel of {len(kernel)} axes wants inputs of shape (N, channels, {axes})")
     return len(kernel)
-
-
-def _product(sizes: Shape) -> int:
-    result = 1
-    for size in sizes:
-        result *= size
-    return result

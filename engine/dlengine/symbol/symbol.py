@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlengine.errors import EngineError, unknown
@@ -11,6 +12,7 @@ from dlengine.symbol.node import Graph, Node
 if TYPE_CHECKING:
     from dlengine.symbol.infer import Shapes
     from dlengine.symbol.network import Network
+    from dlengine.symbol.summary import Summary
 
 Entry = tuple[Node, int]
 
@@ -75,6 +77,28 @@ class Symbol:
 
         return bind(self, *shape, **options)
 
+    def summary(self, *shape: Any, **shapes: Any) -> Summary:
+        """A table of layers with shapes, parameters, multiply-adds and memory: print it, or read its rows."""
+        from dlengine.symbol.summary import summarize
+
+        return summarize(self.graph, shape, shapes)
+
+    def draw(self, path: str | Path | None = None, *shape: Any, **shapes: Any) -> str:
+        """The graph as an SVG picture, written to `path` if given; with shapes on its edges if these are given."""
+        from dlengine.symbol.draw import draw
+
+        return draw(self, path, shape, shapes)
+
+    def to_json(self) -> str:
+        """The graph, without weights, as text; `dlengine.symbol.from_json` reads it."""
+        from dlengine.symbol.file import to_json
+
+        return to_json(self.graph)
+
+    def save(self, path: str | Path) -> None:
+        """Write the graph, without weights, to a JSON file; `dlengine.symbol.load` reads it."""
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
     def internals(self) -> Symbol:
         """Every output inside the graph, as a group; choose one by its layer's name: `net.internals()["fc1"]`."""
         from dlengine.symbol.infer import output_count
@@ -125,6 +149,20 @@ class Symbol:
         from dlengine.symbol.functions import apply_torch
 
         return apply_torch(function, args, kwargs or {})
+
+    if TYPE_CHECKING:  # `functions` adds these
+
+        def __add__(self, other: Any) -> Symbol: ...
+        def __radd__(self, other: Any) -> Symbol: ...
+        def __sub__(self, other: Any) -> Symbol: ...
+        def __rsub__(self, other: Any) -> Symbol: ...
+        def __mul__(self, other: Any) -> Symbol: ...
+        def __rmul__(self, other: Any) -> Symbol: ...
+        def __truediv__(self, other: Any) -> Symbol: ...
+        def __rtruediv__(self, other: Any) -> Symbol: ...
+        def __pow__(self, other: Any) -> Symbol: ...
+        def __matmul__(self, other: Any) -> Symbol: ...
+        def __neg__(self) -> Symbol: ...
 
     def __deepcopy__(self, memo: Any) -> Symbol:
         return self

@@ -1,0 +1,144 @@
+"""From imperative code to a graph: a function or module is run once on stand-ins, and what it calls is written down."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from dlengine.errors import EngineError
+from dlengine.symbol.functions import ATTRIBUTES, FUNCTIONS, apply, name_of
+from dlengine.symbol.node import Node
+from dlengine.symbol.outputs import Head
+from dlengine.symbol.python import Module, PythonFunction, hold
+from dlengine.symbol.recognize import recognize
+from dlengine.symbol.registry import make
+from dlengine.symbol.sequence import Attention
+from dlengine.symbol.symbol import Group, Symbol, Variable
+
+_OWN_LEAVES = (Attention, Head, PythonFunction)
+
+
+def trace(target: nn.Module | Callable[..., Any]) -> Symbol:
+    """The graph of a torch module or of a function of tensors; its variables are called as the arguments.
+
+    Layers keep their names, so that the bound graph takes the module's `state_dict`. Arguments with a default keep
+    it. Raises EngineError where the code decides by the values of tensors, which no graph can: that part may stay
+    Python with `symbol.node`.
+    """
+    flow, root = capture(target)
+    values: dict[fx.Node, Any] = {}
+    used: set[str] = set()
+    for node in flow.nodes:
+        if node.op == "output":
+            return _outputs(fx.node.map_arg(node.args[0], lambda one: values[one]))
+        args = fx.node.map_arg(node.args, lambda one: values[one])
+        kwargs = fx.node.map_arg(node.kwargs, lambda one: values[one])
+        values[node] = _convert(node, root, args, kwargs, used)
+    raise AssertionError("a graph ends with its output")
+
+
+def capture(target: nn.Module | Callable[..., Any]) -> tuple[fx.Graph, nn.Module]:
+    """The torch.fx graph of a module or function and the module that holds its layers; EngineError if there is none."""
+    if not callable(target):
+        raise EngineError(f"a {type(target).__name__} cannot be traced", "give a function or a torch module")
+    tracer = _Tracer()
+    try:
+        flow = tracer.trace(target, concrete_args=_fixed(target))
+    except EngineError:
+        raise
+    except Exception as error:
+        name = getattr(target, "__qualname__", type(target).__name__)
+        raise EngineError(f"{name} cannot be traced: {_reason(error)}{_place(error)}", _HINT) from None
+    return flow, tracer.root
+
+
+_HINT = "what depends on the values of tensors may be a function of its own, decorated with symbol.node"
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return isinstance(module, _OWN_LEAVES) or super().is_leaf_module(module, name)
+
+
+def _fixed(target: Any) -> dict[str, Any]:
+    """Arguments with a default value, which keep it."""
+    function = target.forward if isinstance(target, nn.Module) else target
+    fixed = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise EngineError(f"arguments such as *{name} cannot be traced", "name each argument")
+        if parameter.default is not parameter.empty:
+            fixed[name] = parameter.default
+    return fixed
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, fx.proxy.TraceError):
+        return "it decides by the value of a tensor"
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"{text} (the argument is a stand-in for a tensor)" if "Proxy" in text else text
+
+
+def _place(error: Exception) -> str:
+    """The caller's own line among the frames, outside of torch."""
+    torch_home = str(Path(torch.__file__).parent)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((torch_home, "<"))]
+    own = [f for f in frames if f.filename != __file__]
+    return f" ({own[-1].filename}:{own[-1].lineno}: {own[-1].line})" if own else ""
+
+
+def _convert(node: fx.Node, root: nn.Module, args: Any, kwargs: Any, used: set[str]) -> Any:
+    if node.op == "placeholder":
+        return Variable(str(node.target))
+    if node.op == "get_attr":
+        return _parameter(root, str(node.target), used, node.name)
+    if node.op == "call_module":
+        return _layer(root.get_submodule(str(node.target)), str(node.target), args, kwargs, used, node.name)
+    if node.op == "call_method":
+        if f"Tensor.{node.target}" in FUNCTIONS:
+            return apply(f"Tensor.{node.target}", args, kwargs)
+        return hold(getattr(torch.Tensor, str(node.target)), args, kwargs)
+    if node.target is getattr and args[1] not in ATTRIBUTES:
+        raise EngineError(f"a tensor's attribute '{args[1]}' cannot be traced", _HINT)
+    function: Any = node.target
+    name = "getattr" if function is getattr else name_of(function)
+    return hold(function, args, kwargs) if name is None else apply(name, args, kwargs)
+
+
+def _parameter(root: nn.Module, target: str, used: set[str], name: str) -> Symbol:
+    value: Any = root
+    for part in target.split("."):
+        value = getattr(value, part)
+    own, layer = (target, None) if target not in used else (name, target)
+    used.add(target)
+    return Symbol(((Node("Parameter", (), {}, own, layer, held=value), 0),))
+
+
+def _layer(module: nn.Module, target: str, args: Any, kwargs: Any, used: set[str], name: str) -> Symbol:
+    """A module as an operator, or as itself; a second use of the same layer shares its weights."""
+    own, layer = (target, None) if target not in used else (name, target)
+    used.add(target)
+    if isinstance(module, PythonFunction):
+        raise EngineError(f"'{target}' is a Python function inside a graph", "trace what surrounds it")
+    found = None if kwargs else recognize(module)
+    if found is not None and all(isinstance(arg, Symbol) for arg in args):
+        return make(found[0], tuple(args), found[1], name=own, layer=layer)
+    whole = Module(module, *args, name=own, **kwargs)
+    if layer is None:
+        return whole
+    inner = whole.entry[0]
+    return Symbol(((Node(inner.op, inner.inputs, inner.params, own, layer, inner.held), 0),))
+
+
+def _outputs(value: Any) -> Symbol:
+    if isinstance(value, Symbol):
+        return value
+    if isinstance(value, tuple | list) and value and all(isinstance(part, Symbol) for part in value):
+        return Group(*value)
+    raise EngineError(f"it returns a {type(value).__name__}", "return a tensor, or a tuple of tensors")
