@@ -27,6 +27,7 @@ class Dataset:
     """
 
     def __init__(self, x: Any, y: Any) -> None:
+        self.classes: list[str] | None = None  # names of the class numbers, where a file gave them
         self.x = _tensor(x, "inputs")
         self.y = _tensor(y, "targets")
         if not self.y.is_floating_point():

@@ -1,0 +1,108 @@
+"""Batches of a data set for a loop of one's own: the order that `fit` uses, read ahead, with a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from dlengine.data.dataset import Batches
+from dlengine.data.order import BatchOrder, Share
+from dlengine.data.prefetch import Prefetch
+from dlengine.errors import EngineError
+from dlengine.parallel.place import read_place
+
+
+class Loader:
+    """Batches (x, y) of this rank; one pass over it is what is left of an epoch, and then the next begins.
+
+    batch_size: samples per rank. The order follows from seed and epoch alone, and an epoch holds each sample exactly
+    once over all ranks. All ranks make the same number of steps: the last one is smaller, down to an empty batch where
+    there are fewer samples than ranks; `drop_last` leaves it out.
+    prefetch: batches to prepare ahead in a thread; by default what the data set asks for. device: batches arrive
+    there, from pinned memory where it is a GPU.
+    `state_dict` is exact in the middle of an epoch, also for another number of ranks.
+    """
+
+    def __init__(
+        self,
+        data: Batches,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        prefetch: int | None = None,
+        device: str | torch.device = "cpu",
+        rank: int | None = None,
+        world: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise EngineError(f"batch_size={batch_size}", "give at least 1")
+        here = read_place()
+        self.order = BatchOrder(
+            len(data),
+            batch_size,
+            seed,
+            here.world if world is None else world,
+            here.rank if rank is None else rank,
+            shuffle,
+        )
+        self.data = data
+        self.epoch = 0
+        self.drop_last = drop_last
+        self.device = torch.device(device)
+        self._depth = getattr(data, "prefetch", 0) if prefetch is None else prefetch
+        self._offset = 0
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+        whole = len(self.data) // (self.order.batch * self.order.world)
+        return whole if self.drop_last else self.order.steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of an epoch; in the current one, stay."""
+        if epoch != self.epoch:
+            self.epoch, self._offset = epoch, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the run is in the data, after the batches that were handed out."""
+        return {"epoch": self.epoch, "offset": self._offset}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from there."""
+        self.epoch, self._offset = state["epoch"], state["offset"]
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for share, x, y in feed(self.data, self._shares(), self.epoch, self._depth, self.device):
+            self._offset = share.end
+            yield x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+        self.set_epoch(self.epoch + 1)
+
+    def _shares(self) -> Iterator[Share]:
+        full = self.order.batch * self.order.world
+        for share in self.order.shares(self.epoch, self._offset):
+            if share.total == full or not self.drop_last:
+                yield share
+
+
+def feed(
+    data: Batches, shares: Iterator[Share], epoch: int, depth: int, device: torch.device
+) -> Iterator[tuple[Share, Any, Any]]:
+    """Each share with its batch, still on the CPU, prepared up to `depth` steps ahead in a thread; pinned for a GPU."""
+    set_epoch = getattr(data, "set_epoch", None)
+    if set_epoch is not None:
+        set_epoch(epoch)
+    ready = _read(data, shares, pin=device.type == "cuda")
+    if depth < 1:
+        yield from ready
+        return
+    with Prefetch(ready, depth) as ahead:
+        yield from ahead
+
+
+def _read(data: Batches, shares: Iterator[Share], *, pin: bool) -> Iterator[tuple[Share, Any, Any]]:
+    for share in shares:
+        x, y = data.batch(share.indices)
+        yield (share, x.pin_memory(), y.pin_memory()) if pin else (share, x, y)
