@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from dlengine.numpy.keeping import keeping, suspended
+
 Traced = Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 
 _DEPTH: ContextVar[int] = ContextVar("depth", default=0)
@@ -78,7 +80,7 @@ def _deeper() -> Iterator[None]:
 def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool) -> Recorded:
     with torch.enable_grad():
         sources = [_source(tensor, keep) for tensor in tensors]
-        with _deeper():  # copies: an assignment to an argument must not reach the caller's array
+        with _deeper(), keeping():  # copies: an assignment to an argument must not reach the caller's array
             outputs, extra = function([source.clone() for source in sources])
     live = [index for index, output in enumerate(outputs) if output.requires_grad]
 
@@ -86,7 +88,7 @@ def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool
         rows = cotangents[0].shape[:1] if batched else ()
         if not live:
             return [source.new_zeros((*rows, *source.shape)) for source in sources]
-        with torch.enable_grad():
+        with torch.enable_grad(), suspended() if batched else contextlib.nullcontext():
             found = torch.autograd.grad(
                 [outputs[index] for index in live],
                 sources,
@@ -116,9 +118,17 @@ def _by_func(function: Traced, tensors: list[Tensor]) -> Recorded:
         outputs, extra = function([source.clone() for source in sources])
         return tuple(outputs), tuple(extra)
 
-    outputs, back, extra = torch.func.vjp(traced, *tensors, has_aux=True)  # type: ignore[misc]
+    with contextlib.nullcontext() if torch.compiler.is_compiling() else suspended():
+        outputs, back, extra = torch.func.vjp(traced, *tensors, has_aux=True)  # type: ignore[misc]
 
     def pull(cotangents: list[Tensor], batched: bool = False) -> list[Tensor]:
-        return list((torch.func.vmap(back) if batched else back)(tuple(cotangents)))
+        try:
+            return list((torch.func.vmap(back) if batched else back)(tuple(cotangents)))
+        except RuntimeError as error:
+            if "modified by an inplace operation" not in str(error):
+                raise
+            raise RuntimeError(
+                "inside vmap and jvp an assignment may not change what a gradient there needs: change a copy"
+            ) from error
 
     return Recorded(list(outputs), list(extra), pull)

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from dlengine.numpy import devices
-from dlengine.numpy.dtypes import TO_NUMPY, default_complex, default_float, promote, torch_dtype
+from dlengine.numpy.dtypes import TO_NUMPY, TO_TORCH, default_complex, default_float, promote, torch_dtype
+from dlengine.numpy.keeping import before_write
 
 
 class ndarray:
@@ -105,7 +106,8 @@ def tensor_of(value: Any, device: torch.device | None = None, dtype: torch.dtype
     else:
         where = device or devices.pick()
         tensor = _from_python(value, where)
-        tensor = tensor.to(device=where, dtype=devices.fitting(tensor.dtype, where))
+        if tensor.device != where:
+            tensor = tensor.to(device=where, dtype=devices.fitting(tensor.dtype, where))
     return tensor if dtype is None or tensor.dtype is dtype else tensor.to(dtype)
 
 
@@ -117,25 +119,32 @@ def _from_python(value: Any, device: torch.device) -> Tensor:
         return torch.tensor(value, dtype=torch.bool)
     if kind is complex:
         return torch.tensor(value, dtype=default_complex())
-    if isinstance(value, (list, tuple)) and _holds_tensors(value):
-        return _stacked(value, device)
-    if not isinstance(value, (numpy.ndarray, numpy.generic)):
-        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            return torch.utils.dlpack.from_dlpack(value)
-        host = numpy.asarray(value)
-        weak = isinstance(value, (list, tuple, range)) and not _holds_typed(value)
-        if weak and host.dtype == numpy.float64:
-            host = host.astype(TO_NUMPY[default_float()], copy=False)
-        return from_host(host)
+    if kind is list or kind is tuple:
+        return _from_list(value, device)
+    if isinstance(value, (numpy.ndarray, numpy.generic)):
+        return from_host(numpy.asarray(value))
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return torch.utils.dlpack.from_dlpack(value)
     return from_host(numpy.asarray(value))
 
 
-def _holds_typed(values: Any) -> bool:
-    return any(_holds_typed(v) if isinstance(v, (list, tuple)) else hasattr(v, "dtype") for v in values)
+def _from_list(values: Any, device: torch.device) -> Tensor:
+    kinds = _kinds(values)
+    if any(issubclass(kind, (ndarray, Tensor)) for kind in kinds):
+        return _stacked(values, device)
+    host = numpy.asarray(values)
+    if host.dtype == numpy.float64 and not any(hasattr(kind, "dtype") for kind in kinds):
+        host = host.astype(TO_NUMPY[default_float()], copy=False)
+    return from_host(host)
 
 
-def _holds_tensors(values: Any) -> bool:
-    return any(_holds_tensors(v) if isinstance(v, (list, tuple)) else isinstance(v, (ndarray, Tensor)) for v in values)
+def _kinds(values: Any) -> set[type]:
+    """The types of what lies in nested lists."""
+    found = set(map(type, values))
+    if list not in found and tuple not in found:
+        return found
+    inside = [_kinds(value) for value in values if type(value) in (list, tuple)]
+    return (found - {list, tuple}).union(*inside)
 
 
 def _stacked(values: Any, device: torch.device) -> Tensor:
@@ -154,10 +163,16 @@ def from_host(host: Any) -> Tensor:
     """A NumPy array as a tensor; memory is shared where both can describe it."""
     if not host.dtype.isnative:
         host = host.astype(host.dtype.newbyteorder("="))
-    torch_dtype(host.dtype)  # a clear TypeError for objects, strings and dates
-    if not host.flags.writeable or any(stride < 0 or stride % host.itemsize for stride in host.strides):
+    if host.dtype not in TO_TORCH:
+        torch_dtype(host.dtype)  # a clear TypeError for objects, strings and dates
+    if not host.flags.writeable or not _expressible(host):
         host = host.copy()
     return torch.from_numpy(host)
+
+
+def _expressible(host: Any) -> bool:
+    """Whether torch can describe this layout: no negative strides, and whole elements."""
+    return all(stride >= 0 and stride % host.itemsize == 0 for stride in host.strides)
 
 
 def to_host(value: Any) -> Any:
@@ -168,12 +183,22 @@ def to_host(value: Any) -> Any:
     return tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
 
 
+def distinct(tensor: Tensor) -> bool:
+    """Whether every element has memory of its own, which a broadcast view's have not."""
+    strides = tensor.stride()
+    return 0 not in strides or not any(s == 0 and n > 1 for s, n in zip(strides, tensor.shape, strict=True))
+
+
 def writable(tensor: Tensor) -> Tensor:
-    """The tensor, if its elements are distinct memory. Errors: ValueError, NumPy's for a broadcast view."""
-    if 0 in tensor.stride() and any(s == 0 and n > 1 for s, n in zip(tensor.stride(), tensor.shape, strict=True)):
+    """A tensor about to be written to: its elements are distinct memory, and what a gradient needs of it is kept.
+
+    Errors: ValueError, NumPy's for a broadcast view.
+    """
+    if not distinct(tensor):
         raise ValueError(
             f"assignment destination is read-only: a broadcast view of shape {tuple(tensor.shape)}; write to a copy"
         )
+    before_write(tensor)
     return tensor
 
 
@@ -191,8 +216,34 @@ def write(target: Any, value: Tensor, casting: str = "same_kind") -> Any:
         except RuntimeError:
             text = f"non-broadcastable output operand with shape {tuple(goal.shape)} doesn't match {tuple(value.shape)}"
             raise ValueError(text) from None
-    goal.copy_(value)
+    try:
+        goal.copy_(value)
+    except RuntimeError as error:
+        if type(target) is not ndarray or not needs_lifting(error):
+            raise
+        target._tensor = lifted(goal, value)
+        target._tensor.copy_(value)
     return target
+
+
+def needs_lifting(error: RuntimeError) -> bool:
+    """Whether vmap refused to write what differs between the examples into what does not."""
+    return "vmap: inplace" in str(error)
+
+
+def lifted(tensor: Tensor, value: Tensor) -> Tensor:
+    """The tensor with the mapped axes of `value`. Errors: RuntimeError where other arrays look at its memory."""
+    try:
+        shared = tensor._base is not None or torch._C._storage_Use_Count(tensor.untyped_storage()._cdata) > 2
+    except NotImplementedError:  # the memory of a tensor inside a transformation is not to be seen
+        shared = True
+    if shared:
+        raise RuntimeError(
+            "inside vmap, what differs between the examples cannot be written into a view or into an array that has "
+            "views, when their elements do not differ: write into a copy"
+        )
+    never = torch.zeros_like(value, dtype=torch.bool).any()
+    return torch.where(never, tensor, tensor)
 
 
 def device_of(values: Any) -> torch.device | None:

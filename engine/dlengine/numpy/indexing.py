@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dlengine.numpy import errors
-from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, writable
+from dlengine.numpy.core import device_of, lifted, ndarray, needs_lifting, tensor_of, wrap, writable
 
 _SIMPLE = frozenset({int, type(None), type(Ellipsis)})
 
@@ -29,28 +29,65 @@ def get(array: ndarray, key: Any) -> ndarray:
         except IndexError:
             raise _bad_integer(tensor, key) from None
         return wrap(picked.clone() if tensor.dim() == 1 else picked)
-    if kind is slice and (key.step is None or (type(key.step) is int and key.step > 0)):
+    if kind is slice:
         if tensor.dim() == 0:
             raise IndexError("too many indices for array: array is 0-dimensional, but 1 were indexed")
-        return wrap(tensor[_clean(key)])
-    if kind is tuple and _plain(key) and key.count(Ellipsis) < 2:
+        if key.step is None or (type(key.step) is int and key.step > 0):
+            return wrap(tensor[_clean(key)])
+        forward, flipped = _forward(_clean(key), tensor.shape[0])
+        return wrap(tensor[forward].flip(0) if flipped else tensor[forward])
+    if kind is ndarray and _direct(key, tensor):
         try:
-            picked = tensor[key]
+            return wrap(tensor[key._tensor])
         except (IndexError, RuntimeError):
             return wrap(_get(tensor, key))
-        return wrap(picked.clone() if picked.dim() == 0 and Ellipsis not in key else picked)
+    if kind is tuple:
+        return wrap(_picked(tensor, key))
     return wrap(_get(tensor, key))
+
+
+def _picked(tensor: Tensor, key: tuple[Any, ...]) -> Tensor:
+    """A tuple of indices: as torch reads it where that is what NumPy means."""
+    try:
+        if _plain(key) and key.count(Ellipsis) < 2:
+            picked = tensor[key]
+            return picked.clone() if picked.dim() == 0 and Ellipsis not in key else picked
+        if _one_array(key, tensor):
+            return tensor[tuple([part._tensor if type(part) is ndarray else part for part in key])]
+    except (IndexError, RuntimeError):
+        pass
+    return _get(tensor, key)
 
 
 def put(array: ndarray, key: Any, value: Any) -> None:
     """`array[key] = value`, in place and cast as NumPy does. Errors: IndexError; ValueError (shape, read-only)."""
     target = writable(array._tensor)
+    if _simple_write(target, key, value):
+        return
+    if _refused_by_vmap(target, key, value):
+        array._tensor = lifted(target, tensor_of(value))
+        _put(array._tensor, key, value)
+
+
+def _refused_by_vmap(target: Tensor, key: Any, value: Any) -> bool:
+    """Write, unless the value differs between vmap's examples and the target does not."""
+    try:
+        _put(target, key, value)
+    except RuntimeError as error:
+        if not needs_lifting(error):
+            raise
+        return True
+    return False
+
+
+def _put(target: Tensor, key: Any, value: Any) -> None:
     new = _value(value, target)
     parts, advanced = _parse(target, key)
     if len(parts) == 1 and isinstance(parts[0], Tensor) and parts[0].dtype is torch.bool and new.dim() == 0:
         mask = parts[0]
         _check_mask(target, mask, 0)
-        target.masked_fill_(mask.reshape(tuple(mask.shape) + (1,) * (target.dim() - mask.dim())), new)
+        if mask.numel():
+            target.masked_fill_(mask.reshape(tuple(mask.shape) + (1,) * (target.dim() - mask.dim())), new)
         return
     view, flips, spots = _basic(target, parts, advanced)
     if not advanced:
@@ -65,6 +102,43 @@ def put(array: ndarray, key: Any, value: Any) -> None:
         meta = torch.empty((1,), device=target.device, dtype=torch.bool).expand(view.shape)
         new = _fitted(new, tuple(_index(meta, spots).shape))
     torch.ops.aten.index_put_(view, spots, new)
+
+
+def _simple_write(target: Tensor, key: Any, value: Any) -> bool:
+    """Write as torch does where that is what NumPy means: floats or the same dtype, and an index of one kind."""
+    kind = type(value)
+    if kind is ndarray:
+        value = value._tensor
+        if value.dtype is not target.dtype:
+            return False
+    elif not (kind is float or kind is int) or not target.dtype.is_floating_point:
+        return False
+    kind = type(key)
+    if kind is ndarray and _direct(key, target):
+        key = key._tensor
+    elif kind is tuple:
+        if not _plain(key):
+            return False
+    elif kind is not int and not (kind is slice and _plain((key,))):
+        return False
+    try:
+        target[key] = value
+    except (IndexError, RuntimeError, TypeError):
+        return False  # told in NumPy's words by the general way
+    return True
+
+
+def _direct(key: ndarray, tensor: Tensor) -> bool:
+    """Whether an index array means the same to torch (bytes are masks there) and its bounds are checked there."""
+    index = key._tensor
+    return (index.dtype is torch.int64 or index.dtype is torch.bool) and index.dim() > 0 and tensor.numel() > 0
+
+
+def _one_array(key: tuple[Any, ...], tensor: Tensor) -> bool:
+    """Whether the key is slices and one array: then torch puts the array's axes where NumPy does."""
+    arrays = [part for part in key if type(part) is ndarray]
+    rest = tuple([part for part in key if type(part) is not ndarray])
+    return len(arrays) == 1 and _direct(arrays[0], tensor) and all(type(r) is slice for r in rest) and _plain(rest)
 
 
 def _plain(key: tuple[Any, ...]) -> bool:
@@ -199,9 +273,11 @@ def _basic(tensor: Tensor, parts: list[Any], advanced: bool) -> tuple[Tensor, li
     flips: list[int] = []
     spots: list[Tensor | None] = []
     axis = 0
+    gap = 0  # where an Ellipsis of no width stands
     for part in parts:
         if part is Ellipsis:
             count = tensor.dim() - used
+            gap = 0 if count else len(spots)
             key += [slice(None)] * count
             spots += [None] * count
             axis += count
@@ -236,6 +312,10 @@ def _basic(tensor: Tensor, parts: list[Any], advanced: bool) -> tuple[Tensor, li
             spots.append(part)
             axis += 1
     view = tensor[tuple(key)] if any(part != slice(None) for part in key) else tensor
+    before, after = ([spot for spot in side if spot is not None] for side in (spots[:gap], spots[gap:]))
+    if before and after:  # it parts index arrays as any other Ellipsis does: the axes that they give come first
+        order = sorted(range(len(spots)), key=lambda place: spots[place] is None)
+        view, flips, spots = view.permute(order), [order.index(i) for i in flips], [spots[i] for i in order]
     return view, flips, spots
 
 
@@ -257,7 +337,7 @@ def _check_mask(tensor: Tensor, mask: Tensor, axis: int) -> None:
         )
     for offset, size in enumerate(mask.shape):
         have = tensor.shape[axis + offset]
-        if size != have:
+        if size != have and size:  # NumPy takes an empty mask for any axis
             raise IndexError(
                 f"boolean index did not match indexed array along axis {axis + offset}; "
                 f"size of axis is {have} but size of corresponding boolean axis is {size}"

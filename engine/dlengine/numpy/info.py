@@ -39,10 +39,10 @@ class Info:
             "indexing": TO_NUMPY[torch.int64],
         }
 
-    def devices(self) -> list[torch.device]:
+    def devices(self) -> tuple[torch.device, ...]:
         found = [torch.device("cpu")]
         found += [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
-        return found + ([torch.device("mps")] if torch.backends.mps.is_available() else [])
+        return tuple(found + ([torch.device("mps")] if torch.backends.mps.is_available() else []))
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
         where = devices.pick(device)

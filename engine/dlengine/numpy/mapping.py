@@ -13,6 +13,7 @@ from torch import Tensor
 from dlengine.numpy import tree
 from dlengine.numpy.arguments import dressed, leaf_tensor
 from dlengine.numpy.autodiff import in_transform
+from dlengine.numpy.keeping import Checkpointed
 
 Axes = Any  # an int, None, or a tuple, list or dict of them in the shape of the arguments
 
@@ -74,7 +75,9 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     def lean(*args: Any, **kwargs: Any) -> Any:
         if in_transform() or not torch.is_grad_enabled():
             return function(*args, **kwargs)
-        return torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False, **kwargs)
+        runs = Checkpointed()
+        contexts = {"context_fn": lambda: (runs.first(), runs)}
+        return torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False, **contexts, **kwargs)
 
     return lean
 

@@ -1,4 +1,4 @@
-"""The methods, attributes and operators of `ndarray`, generated from the functions of the table."""
+"""The methods and operators of `ndarray`, most of them made from the functions of the table."""
 
 from __future__ import annotations
 
@@ -9,28 +9,21 @@ from typing import Any
 import numpy
 import torch
 
-from dlengine.numpy import fallback, indexing, printing
-from dlengine.numpy.core import (
-    from_host,
-    iterate,
-    ndarray,
-    tensor_of,
-    to_host,
-    unwrap_all,
-    wrap,
-    wrap_all,
-    writable,
-    write,
-)
+from dlengine.numpy import indexing
+from dlengine.numpy.attributes import PROPERTIES
+from dlengine.numpy.core import from_host, ndarray, to_host, wrap, write
 from dlengine.numpy.devices import pick
 from dlengine.numpy.dtypes import TO_NUMPY, torch_dtype
+from dlengine.numpy.keeping import before_write
 from dlengine.numpy.native import NATIVE
+from dlengine.numpy.protocols import DUNDERS, copied
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
     "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
 }  # fmt: skip
+IN_PLACE = {"add": "add_", "subtract": "sub_", "multiply": "mul_", "divide": "div_"}
 COMPARISONS = {
     "lt": "less",
     "le": "less_equal",
@@ -61,9 +54,28 @@ def _operator(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callab
     def inplace(self: ndarray, other: Any) -> Any:
         if self._tensor.dim() == 0:
             return NATIVE[name].pair(self, other)
+        if name in IN_PLACE and _changed(self._tensor, IN_PLACE[name], other):
+            return self
         return write(self, NATIVE[name].pair(self, other)._tensor)
 
     return forward, backward, inplace
+
+
+def _changed(tensor: torch.Tensor, kernel: str, other: Any) -> bool:
+    """Compute in the tensor's own memory, where torch and NumPy agree on how: floats, and a float of the same dtype."""
+    kind = type(other)
+    if not tensor.dtype.is_floating_point or not (kind is ndarray or kind is float or kind is int):
+        return False
+    if kind is ndarray:
+        other = other._tensor
+        if other.dtype is not tensor.dtype:
+            return False
+    before_write(tensor)
+    try:
+        getattr(tensor, kernel)(other)
+    except (RuntimeError, OverflowError):  # told in NumPy's words, or computed aside, by the general way
+        return False
+    return True
 
 
 def _comparison(name: str) -> Callable[..., Any]:
@@ -85,38 +97,6 @@ def _method(name: str) -> Callable[..., Any]:
         return NATIVE[name](self, *args, **kwargs)
 
     return method
-
-
-def _number(kind: type) -> Callable[..., Any]:
-    def convert(self: ndarray) -> Any:
-        if self._tensor.numel() != 1 or self._tensor.dim():
-            raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
-        return kind(self._tensor.item())
-
-    return convert
-
-
-def _bool(self: ndarray) -> bool:
-    if self._tensor.numel() != 1:
-        raise ValueError(
-            "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
-            if self._tensor.numel()
-            else "The truth value of an empty array is ambiguous. Use `array.size > 0` to check."
-        )
-    return bool(self._tensor)
-
-
-def _index(self: ndarray) -> int:
-    dtype = self._tensor.dtype
-    if self._tensor.dim() or dtype.is_floating_point or dtype.is_complex or dtype is torch.bool:
-        raise TypeError("only integer scalar arrays can be converted to a scalar index")
-    return int(self._tensor.item())
-
-
-def _len(self: ndarray) -> int:
-    if self._tensor.dim() == 0:
-        raise TypeError("len() of unsized object")
-    return self._tensor.shape[0]
 
 
 def astype(
@@ -143,10 +123,6 @@ def astype(
         return wrap(tensor.clone() if copy else tensor)
     real = tensor.real if tensor.is_complex() and not kind.is_complex and kind is not torch.bool else tensor
     return wrap(real.to(kind))
-
-
-def _copy(self: ndarray, order: str = "C") -> ndarray:
-    return wrap(self._tensor.clone())
 
 
 def item(self: ndarray, *args: Any) -> Any:
@@ -232,200 +208,8 @@ def setflags(self: ndarray, write: Any = None, align: Any = None, uic: Any = Non
         raise ValueError("arrays on torch tensors cannot be made read-only")
 
 
-class Flags(dict):
-    """Memory layout, read as `flags.c_contiguous` or `flags["C_CONTIGUOUS"]`."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name.upper()]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-def _flags(self: ndarray) -> Flags:
-    tensor = self._tensor
-    try:
-        can_write = writable(tensor) is tensor
-    except ValueError:
-        can_write = False
-    fortran = tensor.permute(tuple(range(tensor.dim() - 1, -1, -1))).is_contiguous()
-    return Flags(
-        C_CONTIGUOUS=tensor.is_contiguous(), F_CONTIGUOUS=fortran, OWNDATA=tensor._base is None, WRITEABLE=can_write,
-        ALIGNED=True, WRITEBACKIFCOPY=False,
-    )  # fmt: skip
-
-
-class Flat:
-    """`array.flat`: the elements in C order, read, written and iterated."""
-
-    def __init__(self, array: ndarray) -> None:
-        self.base = array
-
-    def __getitem__(self, key: Any) -> Any:
-        return indexing.get(wrap(self.base._tensor.reshape(-1)), key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        tensor = writable(self.base._tensor)
-        flat = tensor.reshape(-1)
-        indexing.put(wrap(flat), key, value)
-        if not tensor.is_contiguous():
-            tensor.copy_(flat.view(tensor.shape))
-
-    def __iter__(self) -> Any:
-        return iterate(wrap(self.base._tensor.reshape(-1)))
-
-    def __len__(self) -> int:
-        return self.base._tensor.numel()
-
-
-def _set_flat(self: ndarray, value: Any) -> None:
-    new = tensor_of(value, self.device).reshape(-1).to(self._tensor.dtype)
-    repeats = -(-self._tensor.numel() // max(new.numel(), 1))
-    writable(self._tensor).copy_(new.repeat(repeats)[: self._tensor.numel()].reshape(self._tensor.shape))
-
-
-def _real(self: ndarray) -> ndarray:
-    return wrap(self._tensor.real)
-
-
-def _imag(self: ndarray) -> ndarray:
-    return wrap(self._tensor.imag if self._tensor.is_complex() else torch.zeros_like(self._tensor))
-
-
-def _set_part(name: str) -> Callable[..., None]:
-    def put_part(self: ndarray, value: Any) -> None:
-        if name == "imag" and not self._tensor.is_complex():
-            raise TypeError("array does not have imaginary part to set")
-        indexing.put(wrap(getattr(self._tensor, name)), Ellipsis, value)
-
-    return put_part
-
-
-def _reversed(self: ndarray) -> ndarray:
-    return wrap(self._tensor.permute(tuple(range(self._tensor.dim() - 1, -1, -1))))
-
-
-def _base(self: ndarray) -> Any:
-    return None if self._tensor._base is None else wrap(self._tensor._base)
-
-
-def _matrix_transposed(self: ndarray) -> ndarray:
-    if self._tensor.dim() < 2:
-        raise ValueError("matrix transpose with ndim < 2 is undefined")
-    return wrap(self._tensor.mT)
-
-
-PROPERTIES: dict[str, Any] = {
-    "T": property(_reversed),
-    "mT": property(_matrix_transposed),
-    "real": property(_real, _set_part("real")),
-    "imag": property(_imag, _set_part("imag")),
-    "flat": property(Flat, _set_flat),
-    "flags": property(_flags),
-    "base": property(_base),
-    "itemsize": property(lambda self: self._tensor.element_size()),
-    "nbytes": property(lambda self: self._tensor.element_size() * self._tensor.numel()),
-    "strides": property(lambda self: tuple(n * self._tensor.element_size() for n in self._tensor.stride())),
-    "data": property(lambda self: to_host(self).data),
-    "ctypes": property(lambda self: to_host(self).ctypes),
-    "requires_grad": property(lambda self: self._tensor.requires_grad),
-    "grad": property(lambda self: None if self._tensor.grad is None else wrap(self._tensor.grad)),
-}
-
-
-def _to_numpy(self: ndarray, dtype: Any = None, copy: Any = None) -> Any:
-    host = to_host(self)
-    if copy is False and dtype is not None and host.dtype != numpy.dtype(dtype):
-        raise ValueError("Unable to avoid copy while creating an array as requested.")
-    return numpy.array(host, dtype=dtype) if copy else numpy.asarray(host, dtype=dtype)
-
-
-def _array_ufunc(self: ndarray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """NumPy's own ufuncs on our arrays: computed here, on the device."""
-    function = NATIVE.get(ufunc.__name__)
-    if function is None:
-        if method != "__call__":
-            return NotImplemented
-        return fallback.fallback(ufunc.__name__)(*inputs, **kwargs)
-    return (function if method == "__call__" else getattr(function, method))(*inputs, **kwargs)
-
-
-def _array_function(self: ndarray, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    """NumPy's own functions on our arrays: computed here where the table has them."""
-    import dlengine.numpy
-
-    space: Any = dlengine.numpy
-    module = str(function.__module__)
-    for part in module.split(".")[1:]:
-        space = getattr(space, part, None)
-    ours = getattr(space, function.__name__, None)
-    return NotImplemented if ours is None else ours(*args, **kwargs)
-
-
-def _torch_function(cls: Any, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-    """Torch's functions on our arrays: the tensor goes in, an array comes out."""
-    return wrap_all(function(*unwrap_all(tuple(args)), **unwrap_all(dict(kwargs or {}))))
-
-
-def _dlpack(self: ndarray, **options: Any) -> Any:
-    options.pop("max_version", None)
-    stream = options.pop("stream", None)
-    moved = self._tensor.detach()
-    if options.get("copy"):
-        moved = moved.clone()
-    if options.get("dl_device") is not None and tuple(map(int, options["dl_device"])) != tuple(
-        map(int, moved.__dlpack_device__())
-    ):
-        raise BufferError(f"the array is on {self.device}: move it with to_device first")
-    return moved.__dlpack__() if stream is None else moved.__dlpack__(stream=stream)
-
-
-def _namespace(self: ndarray, /, *, api_version: str | None = None) -> Any:
-    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
-        raise ValueError(f"the array API version {api_version!r} is not known; the newest here is 2025.12")
-    import dlengine.numpy
-
-    return dlengine.numpy
-
-
-def _reduce(self: ndarray) -> Any:
-    return wrap, (self._tensor,)
-
-
-def _deepcopy(self: ndarray, memo: Any) -> ndarray:
-    return wrap(self._tensor.detach().clone())
-
-
-def _format(self: ndarray, spec: str) -> str:
-    if self._tensor.dim() == 0:
-        return format(self._tensor.item() if spec else str(self), spec)
-    if spec:
-        raise TypeError("unsupported format string passed to numpy.ndarray.__format__")
-    return str(self)
-
-
-def _contains(self: ndarray, value: Any) -> bool:
-    return bool((self == value).any())
-
-
-def _divmod(self: ndarray, other: Any) -> Any:
-    return NATIVE["divmod"](self, other)
-
-
-def _rdivmod(self: ndarray, other: Any) -> Any:
-    return NATIVE["divmod"](other, self)
-
-
-DUNDERS: dict[str, Any] = {
-    "array": _to_numpy, "array_ufunc": _array_ufunc, "array_function": _array_function, "dlpack": _dlpack,
-    "dlpack_device": lambda self: self._tensor.__dlpack_device__(), "array_namespace": _namespace,
-    "getitem": indexing.get, "setitem": indexing.put, "iter": iterate, "len": _len, "bool": _bool,
-    "float": _number(float), "int": _number(int), "complex": _number(complex), "index": _index, "contains": _contains,
-    "repr": printing.text, "str": printing.plain, "format": _format, "reduce": _reduce, "deepcopy": _deepcopy,
-    "copy": _copy, "divmod": _divmod, "rdivmod": _rdivmod,
-}  # fmt: skip
 METHODS: dict[str, Any] = {
-    "astype": astype, "copy": _copy, "item": item, "fill": fill, "flatten": flatten, "sort": sort, "put": put,
+    "astype": astype, "copy": copied, "item": item, "fill": fill, "flatten": flatten, "sort": sort, "put": put,
     "partition": partition, "resize": resize, "to_device": to_device, "tolist": tolist, "tobytes": tobytes,
     "tofile": tofile, "dumps": dumps, "dump": dump, "view": view, "byteswap": byteswap, "setflags": setflags,
 }  # fmt: skip
@@ -450,4 +234,3 @@ def compose() -> None:
         setattr(ndarray, name, value)
     for name, value in DUNDERS.items():
         setattr(ndarray, f"__{name}__", value)
-    ndarray.__torch_function__ = classmethod(_torch_function)  # type: ignore[attr-defined]

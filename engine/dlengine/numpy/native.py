@@ -22,7 +22,7 @@ Tensors = Sequence[Tensor]
 Dtype = torch.dtype | None
 NATIVE: dict[str, Any] = {}  # every function of the main namespace that runs on torch
 
-_ONE, _OPTIONAL, _MANY, _DTYPE = "Tensor", "Tensor | None", "Tensors", "Dtype"
+_RULES = _ONE, _OPTIONAL, _MANY, _DTYPE = ("Tensor", "Tensor | None", "Tensors", "Dtype")
 
 
 def native(function: Callable[..., Any], *, name: str = "", register: bool = True) -> Callable[..., Any]:
@@ -53,14 +53,10 @@ def alias(**names: str) -> None:
 
 def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
     parameters = inspect.signature(function).parameters
-    rules = {
-        n: str(p.annotation) for n, p in parameters.items() if str(p.annotation) in (_ONE, _OPTIONAL, _MANY, _DTYPE)
-    }
+    rules = {n: str(p.annotation) for n, p in parameters.items() if str(p.annotation) in _RULES}
     names = list(parameters)
     variadic = any(p.kind is p.VAR_POSITIONAL and n in rules for n, p in parameters.items())
     takes_out = "out" not in parameters
-    starts = bool(names) and rules.get(names[0]) == _ONE and not variadic
-    first_only = starts and len(rules) == 1
 
     def convert(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         device = device_of((*args, *kwargs.values()))
@@ -69,7 +65,7 @@ def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
         given = [_by(rules.get(n), v, device) for n, v in zip(names, args, strict=False)] + list(args[len(names) :])
         return given, {k: _by(rules.get(k), v, device) for k, v in kwargs.items()}
 
-    def general(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def general(*args: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None) if takes_out else None
         given, named = convert(args, kwargs)
         try:
@@ -80,18 +76,71 @@ def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
             return wrap_all(result)
         return write(out[0] if isinstance(out, tuple) else out, result)
 
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if starts and not kwargs and args and type(args[0]) is ndarray and (first_only or len(args) == 1):
-            try:
-                result = function(args[0]._tensor, *args[1:])
-            except (RuntimeError, IndexError) as error:
-                return errors.explain(public, error, args, kwargs)
-            return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
-        return general(args, kwargs)
-
+    first = [rules.get(name) for name in names[:2]]
+    call = general
+    if not variadic and first and first[0] in (_ONE, _MANY):
+        leading = 2 if first == [_ONE, _ONE] else 1
+        special = [name for name in names[leading:] if name in rules]
+        last = names.index(special[0]) if special else 99
+        shortcut = {_ONE: _one, _MANY: _many}[first[0]] if leading == 1 else _two
+        call = shortcut(function, public, general, frozenset([*special, *(["out"] if takes_out else [])]), last)
+    call = functools.wraps(function)(call)
     call.__name__ = call.__qualname__ = public
     call.__module__ = "dlengine.numpy"
+    return call
+
+
+# The usual calls need no conversion: arrays of ours first, and after them nothing that is special (an argument with a
+# rule, or `out`), of which the first may stand at position `last`.
+
+
+def _one(
+    function: Callable[..., Any], public: str, general: Callable[..., Any], special: frozenset[str], last: int
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not args or type(args[0]) is not ndarray or len(args) > last or not special.isdisjoint(kwargs):
+            return general(*args, **kwargs)
+        try:
+            result = function(args[0]._tensor, *args[1:], **kwargs)
+        except (RuntimeError, IndexError) as error:
+            return errors.explain(public, error, args, kwargs)
+        return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
+
+    return call
+
+
+def _two(
+    function: Callable[..., Any], public: str, general: Callable[..., Any], special: frozenset[str], last: int
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not (len(args) > 1 and type(args[0]) is type(args[1]) is ndarray):
+            return general(*args, **kwargs)
+        if len(args) > last or not special.isdisjoint(kwargs):
+            return general(*args, **kwargs)
+        try:
+            result = function(args[0]._tensor, args[1]._tensor, *args[2:], **kwargs)
+        except (RuntimeError, IndexError) as error:
+            return errors.explain(public, error, args, kwargs)
+        return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
+
+    return call
+
+
+def _many(
+    function: Callable[..., Any], public: str, general: Callable[..., Any], special: frozenset[str], last: int
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not args or type(args[0]) not in (list, tuple) or len(args) > last or not special.isdisjoint(kwargs):
+            return general(*args, **kwargs)
+        tensors = [array._tensor for array in args[0] if type(array) is ndarray]
+        if len(tensors) < len(args[0]):
+            return general(*args, **kwargs)
+        try:
+            result = function(tensors, *args[1:], **kwargs)
+        except (RuntimeError, IndexError) as error:
+            return errors.explain(public, error, args, kwargs)
+        return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
+
     return call
 
 
@@ -109,5 +158,8 @@ def _by(rule: str | None, value: Any, device: torch.device | None) -> Any:
 
 def same_dtype(*tensors: Tensor) -> list[Tensor]:
     """The tensors in their common dtype."""
+    first = tensors[0].dtype
+    if all([tensor.dtype is first for tensor in tensors]):  # noqa: C419 - a list is faster here than a generator
+        return list(tensors)
     dtype = promote(*[tensor.dtype for tensor in tensors])
     return [tensor.to(dtype) for tensor in tensors]

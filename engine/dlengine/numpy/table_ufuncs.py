@@ -24,9 +24,21 @@ def _fmin(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(b.isnan(), a, torch.where(a.isnan(), b, torch.minimum(a, b)))
 
 
-def _steps(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """A function that is flat between its jumps: torch has no derivative for it, and zero is right."""
-    return lambda a, b: function(a.detach(), b.detach())
+def _level(x: Any) -> Any:
+    """An operand of a function that is flat between its jumps: torch has no derivative for it, and zero is right."""
+    return x.detach() if isinstance(x, Tensor) and x.dtype.is_floating_point else x
+
+
+def _floor_divide(a: Any, b: Any) -> Tensor:
+    return torch.floor_divide(_level(a), _level(b))
+
+
+def _heaviside(a: Tensor, b: Tensor) -> Tensor:
+    return torch.heaviside(_level(a), _level(b))
+
+
+def _sign(x: Tensor) -> Tensor:
+    return torch.where(x.isnan(), x, torch.sgn(x)) if x.dtype.is_floating_point else torch.sgn(x)
 
 
 def _cbrt(x: Tensor) -> Tensor:
@@ -76,15 +88,18 @@ def _at_least(name: str, a: Tensor, b: Tensor, first: int, second: int) -> None:
 
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
-    _at_least("matmul", a, b, 1, 1)
-    if a.shape[-1] != b.shape[max(b.dim() - 2, 0)]:
-        raise ValueError(
-            f"matmul: Input operand 1 has a mismatch in its core dimension 0: "
-            f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
-        )
     if a.dtype is torch.bool:
-        return torch.matmul(a.to(torch.uint8), b.to(torch.uint8)) != 0
-    return torch.matmul(a, b)
+        return _matmul(a.to(torch.uint8), b.to(torch.uint8)) != 0
+    try:
+        return torch.matmul(a, b)
+    except RuntimeError:
+        _at_least("matmul", a, b, 1, 1)
+        if a.shape[-1] != b.shape[max(b.dim() - 2, 0)]:
+            raise ValueError(
+                f"matmul: Input operand 1 has a mismatch in its core dimension 0: "
+                f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
+            ) from None
+        raise
 
 
 def _matvec(a: Tensor, b: Tensor) -> Tensor:
@@ -147,7 +162,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "radians": torch.deg2rad,
     "reciprocal": torch.reciprocal,
     "rint": torch.round,
-    "sign": torch.sgn,
+    "sign": _sign,
     "signbit": torch.signbit,
     "sin": torch.sin,
     "sinh": torch.sinh,
@@ -159,7 +174,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "trunc": torch.trunc,
 }
 
-# These take a Python number as either operand, without a tensor made of it first.
+# These take a Python number as either operand, without a tensor that is made of it first.
 NUMBERS: dict[str, Callable[..., Any]] = {
     "add": torch.add,
     "divide": torch.true_divide,
@@ -169,28 +184,35 @@ NUMBERS: dict[str, Callable[..., Any]] = {
     "subtract": torch.sub,
 }
 
-BINARY: dict[str, Callable[..., Any]] = {
-    "arctan2": torch.atan2,
+# These take one as the second operand.
+SECOND: dict[str, Callable[..., Any]] = {
     "bitwise_and": torch.bitwise_and,
     "bitwise_or": torch.bitwise_or,
     "bitwise_xor": torch.bitwise_xor,
-    "copysign": torch.copysign,
-    "divmod": _divmod,
     "equal": torch.eq,
-    "floor_divide": _steps(torch.floor_divide),
-    "fmax": _fmax,
-    "fmin": _fmin,
+    "floor_divide": _floor_divide,
     "fmod": torch.fmod,
-    "gcd": torch.gcd,
     "greater": torch.gt,
     "greater_equal": torch.ge,
-    "heaviside": _steps(torch.heaviside),
-    "hypot": torch.hypot,
-    "lcm": torch.lcm,
-    "ldexp": torch.ldexp,
     "left_shift": torch.bitwise_left_shift,
     "less": torch.lt,
     "less_equal": torch.le,
+    "not_equal": torch.ne,
+    "remainder": torch.remainder,
+    "right_shift": torch.bitwise_right_shift,
+}
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "arctan2": torch.atan2,
+    "copysign": torch.copysign,
+    "divmod": _divmod,
+    "fmax": _fmax,
+    "fmin": _fmin,
+    "gcd": torch.gcd,
+    "heaviside": _heaviside,
+    "hypot": torch.hypot,
+    "lcm": torch.lcm,
+    "ldexp": torch.ldexp,
     "logaddexp": torch.logaddexp,
     "logaddexp2": torch.logaddexp2,
     "logical_and": torch.logical_and,
@@ -201,9 +223,6 @@ BINARY: dict[str, Callable[..., Any]] = {
     "maximum": torch.maximum,
     "minimum": torch.minimum,
     "nextafter": torch.nextafter,
-    "not_equal": torch.ne,
-    "remainder": torch.remainder,
-    "right_shift": torch.bitwise_right_shift,
     "vecdot": _vecdot,
     "vecmat": _vecmat,
 }
@@ -216,11 +235,13 @@ OTHER_NAMES = (
 
 def _compose() -> None:
     for name, kernel in UNARY.items():
-        NATIVE[name] = Unary(name, kernel, False)
-    for name, kernel in NUMBERS.items():
-        NATIVE[name] = Binary(name, kernel, True)
+        NATIVE[name] = Unary(name, kernel)
     for name, kernel in BINARY.items():
-        NATIVE[name] = Binary(name, kernel, False)
+        NATIVE[name] = Binary(name, kernel)
+    for name, kernel in SECOND.items():
+        NATIVE[name] = Binary(name, kernel, frozenset({1}))
+    for name, kernel in NUMBERS.items():
+        NATIVE[name] = Binary(name, kernel, frozenset({0, 1}))
     for name in OTHER_NAMES.split():
         original = getattr(getattr(numpy, name), "__name__", "")
         if isinstance(getattr(numpy, name), numpy.ufunc):

@@ -28,6 +28,7 @@ from dlengine.numpy.arguments import (
 )
 from dlengine.numpy.autodiff import Recorded, nested, record
 from dlengine.numpy.core import ndarray
+from dlengine.numpy.keeping import suspended
 
 Function = Callable[..., Any]
 
@@ -124,7 +125,8 @@ def jvp(function: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...])
     def traced(*tensors: Tensor) -> tuple[Tensor, ...]:
         return tuple(run([tensor.clone() for tensor in tensors])[0])
 
-    outputs, derivatives = torch.func.jvp(traced, tuple(arguments.tensors), tuple(along))  # type: ignore[misc]
+    with suspended():
+        outputs, derivatives = torch.func.jvp(traced, tuple(arguments.tensors), tuple(along))  # type: ignore[misc]
     return run.built(list(outputs)), run.built(list(derivatives))
 
 

@@ -63,7 +63,8 @@ class ufunc:
 
     __slots__ = ("__name__", "_kernel", "_numbers", "nargs", "nin", "nout")
 
-    def __init__(self, name: str, kernel: Callable[..., Any], numbers: bool) -> None:
+    def __init__(self, name: str, kernel: Callable[..., Any], numbers: frozenset[int] = frozenset()) -> None:
+        """`numbers`: the operands that the kernel also takes as Python's numbers."""
         model = getattr(numpy, name)
         self.__name__, self._kernel, self._numbers = model.__name__, kernel, numbers
         self.nin, self.nout, self.nargs = model.nin, model.nout, model.nargs
@@ -99,7 +100,8 @@ class ufunc:
             plan = plan_of(self.__name__, *kinds)
         else:
             plan = _resolve(self.__name__, kinds, torch_dtype(dtype))
-        ready = [self._ready(t, cast, tensors[0]) for t, cast in zip(inputs, plan, strict=False)]
+        pairs = enumerate(zip(inputs, plan, strict=False))
+        ready = [self._ready(place, value, cast, tensors[0]) for place, (value, cast) in pairs]
         if any(type(a) is int and not fits(a, tensors[0]) for a in inputs):
             return out_of_range(self, *args)
         try:
@@ -117,10 +119,10 @@ class ufunc:
         done = self._stored(results, out, casting, shape)
         return done if self.nout > 1 else done[0]
 
-    def _ready(self, value: Any, cast: Any, like: Tensor) -> Any:
+    def _ready(self, place: int, value: Any, cast: Any, like: Tensor) -> Any:
         if isinstance(value, Tensor):
             return value if cast is None else value.to(cast)
-        return value if self._numbers else torch.scalar_tensor(value, dtype=cast, device=like.device)
+        return value if place in self._numbers else torch.scalar_tensor(value, dtype=cast, device=like.device)
 
     def _chosen(self, result: Tensor, where: Any, out: Any, index: int) -> Tensor:
         mask = tensor_of(where, result.device).to(torch.bool)
@@ -212,11 +214,11 @@ class Binary(ufunc):
             t2 = t2.to(c2)
         if (k1 is int and not fits(x1, t2)) or (k2 is int and not fits(x2, t1)):
             return out_of_range(self, x1, x2)
-        if not self._numbers:
-            if k1 in WEAK:
+        if k1 in WEAK:
+            if 0 not in self._numbers:
                 t1 = torch.scalar_tensor(t1, dtype=c1, device=t2.device)
-            elif k2 in WEAK:
-                t2 = torch.scalar_tensor(t2, dtype=c2, device=t1.device)
+        elif k2 in WEAK and 1 not in self._numbers:
+            t2 = torch.scalar_tensor(t2, dtype=c2, device=t1.device)
         try:
             result = self._kernel(t1, t2)
         except (RuntimeError, TypeError, OverflowError):

@@ -9,7 +9,7 @@ import dlengine.numpy as np
 import numpy
 import pytest
 from dlengine.numpy.native import NATIVE
-from dlengine.numpy.table_ufuncs import BINARY, NUMBERS, UNARY
+from dlengine.numpy.table_ufuncs import BINARY, NUMBERS, SECOND, UNARY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +134,7 @@ def check_binary(name: str, x: Any, y: Any) -> None:
         same(name, (x, y))
 
 
-UFUNCS1, UFUNCS2 = sorted(UNARY), sorted(set(NUMBERS) | set(BINARY) - set(PRODUCTS))
+UFUNCS1, UFUNCS2 = sorted(UNARY), sorted({*NUMBERS, *SECOND, *BINARY} - set(PRODUCTS))
 
 
 @pytest.mark.parametrize("name", UFUNCS1)

@@ -92,6 +92,25 @@ def test_ten_thousand_keys_read_and_write_as_in_numpy(case: tuple[Any, Any]) -> 
     check(*case)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        (slice(None), 0, Ellipsis, [0, 0], slice(None)),
+        (slice(None, None, -1), [1], Ellipsis, [0, 2], slice(None, None, -1)),
+        (0, [1], Ellipsis, [0], [2]),
+        (slice(None), 0, [0, 1], [1, 1], Ellipsis),
+    ],
+)
+def test_an_ellipsis_of_no_width_parts_index_arrays(key: Any) -> None:
+    check(numpy.arange(120).reshape(2, 3, 4, 5), key)
+
+
+@pytest.mark.parametrize(("shape", "mask"), [((3,), (0,)), ((1,), (0,)), ((1, 2), (0, 0)), ((2, 1), (2, 0))])
+def test_an_empty_mask_fits_any_axis_as_in_numpy(shape: Any, mask: Any) -> None:
+    check(numpy.ones(shape), numpy.zeros(mask, bool))
+    check(numpy.ones((2, *shape)), (slice(None), numpy.zeros(mask, bool)))
+
+
 def test_basic_indices_give_views_that_alias() -> None:
     x = np.zeros((3, 4))
     x[1][2] = 5

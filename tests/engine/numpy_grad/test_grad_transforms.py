@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict, namedtuple
+from collections.abc import Callable
 
 import dlengine.numpy as np
 import numpy
@@ -318,3 +319,50 @@ def test_threads_do_not_see_each_other():
 
 def test_float32_stays_float32():
     assert np.grad(lambda x: np.sum(x * 2.0))(np.ones(2, dtype="float32")).dtype == numpy.float32
+
+
+def overwritten_result(x: np.ndarray) -> np.ndarray:
+    h = np.exp(x)
+    h[0] = h[1] * 2
+    h *= 3.0
+    return (h * h).sum()
+
+
+def overwritten_factor(x: np.ndarray) -> np.ndarray:
+    h = x * 1
+    total = (h * h).sum()
+    view = h[1:]
+    view[:] = 0.0
+    h += x
+    return total + (h**3).sum()
+
+
+def written_in_a_loop(x: np.ndarray) -> np.ndarray:
+    states = np.zeros((4, 3))
+    states[0] = x
+    for t in range(1, 4):
+        states[t] = np.tanh(states[t - 1]) * 2
+    np.add.at(states, ([0, 0], [1, 1]), x[0])
+    np.clip(states, -1.0, 1.2, out=states)
+    return (states**2).sum()
+
+
+@pytest.mark.parametrize("function", [overwritten_result, overwritten_factor, written_in_a_loop])
+def test_assignments_may_overwrite_what_the_gradient_needs(function: Callable) -> None:
+    x = np.array([0.3, -0.7, 1.1])
+    np.check_grads(function, ["rev"], order=2)(x)
+    np.check_grads(function, ["fwd"], order=1)(x)
+    same(np.grad(np.checkpoint(function))(x), np.grad(function)(x))
+    rows = np.array([[0.3, -0.7, 1.1], [1.0, 2.0, 0.5]])
+    each = np.stack([np.grad(function)(row) for row in rows])
+    same(np.grad(lambda rows: np.vmap(function)(rows).sum())(rows), each)
+
+
+def test_a_change_that_no_array_has_seen_is_refused() -> None:
+    def hidden(x: np.ndarray) -> np.ndarray:
+        h = np.exp(x)
+        h.tensor.detach().mul_(2)
+        return h.sum()
+
+    with pytest.raises(RuntimeError, match=r"shape \(3,\) that the gradient needs was changed"):
+        np.grad(hidden)(np.ones(3))
