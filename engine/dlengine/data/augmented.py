@@ -57,6 +57,9 @@ class Augmented:
     def batch(self, indices: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """The samples at `indices`, changed as this epoch wants it."""
         places = np.asarray(indices, dtype=np.int64)
+        if not len(places):  # of a rank that is idle in the last step; not every transform takes an empty batch
+            x, y = self.batch([0])
+            return x[:0], y[:0]
         if not self._mixup:
             return self._changed(places)
         draws = Draws(self.seed, self.epoch, places, purpose=0)
