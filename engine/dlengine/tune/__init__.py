@@ -1,0 +1,9 @@
+"""Self-tuning: what makes a training step faster without changing what it computes."""
+
+from __future__ import annotations
+
+from dlengine.tune.apply import applied
+from dlengine.tune.choice import by_rule, choose
+from dlengine.tune.plan import PLAIN, Plan
+
+__all__ = ["PLAIN", "Plan", "applied", "by_rule", "choose"]

@@ -1,0 +1,135 @@
+"""Which settings a run gets: by rule in a short run, by measurement in a long one, and from memory the next time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from dlengine.tune import allocator, cache, machine, rewrite
+from dlengine.tune.apply import may_fuse
+from dlengine.tune.plan import PLAIN, Plan
+from dlengine.tune.trial import Loss, Trial
+
+# A run that is shorter than this goes by rule: measuring would cost more than it gains.
+SHORT_STEPS = 300
+SHORT_SECONDS = 20.0
+# Measuring takes at most this part of a run, and at most so many seconds.
+PART = 0.02
+LONGEST = 15.0
+MARGIN = 0.97  # what beats the rule must beat it by this much
+COMPILE_PAYS_AFTER = 1800.0  # seconds of training; compiling a large network takes two minutes
+
+
+def choose(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    steps: int,
+    bfloat16: bool = False,
+) -> Plan:
+    """The plan for `steps` training steps on batches like (x, y); the model, the optimizer and random numbers stay.
+
+    bfloat16: the user allows lower precision; it is taken only where hardware has it.
+    """
+    rule = by_rule(model, optimizer, x.device)
+    if steps < SHORT_STEPS:
+        return rule
+    key = machine.key(model, optimizer, x)
+    remembered = cache.load(key)
+    if remembered is not None:
+        return _still_valid(remembered, rule)
+    devices = [x.device] if x.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), allocator.keeping_memory(rule.allocator):
+        try:
+            measured = _by_measurement(model, optimizer, loss, x, y, rule=rule, steps=steps, bfloat16=bfloat16)
+        except Exception:  # copying and running the user's classes may fail where training would not: memory, locks
+            measured = None
+    if measured is None:
+        return rule
+    cache.save(key, measured)
+    return measured
+
+
+def by_rule(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> Plan:
+    """What pays on nearly every network: known without running it."""
+    inplace, pool_first = rewrite.find(model)
+    return Plan(
+        channels_last=_prefers_channels_last(model, device),
+        inplace=inplace,
+        pool_first=pool_first,
+        fused=may_fuse(optimizer) and not _sparse(model),
+        allocator=device.type == "cpu" and allocator.available(),
+    )
+
+
+def _prefers_channels_last(model: nn.Module, device: torch.device) -> bool:
+    """oneDNN's convolutions are faster so; on a GPU only tensor cores of half precision are."""
+    return device.type == "cpu" and any(isinstance(module, nn.Conv2d) for module in model.modules())
+
+
+def _sparse(model: nn.Module) -> bool:
+    return any(getattr(module, "sparse", False) for module in model.modules())
+
+
+def _by_measurement(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    rule: Plan,
+    steps: int,
+    bfloat16: bool,
+) -> Plan | None:
+    """The fastest of the rule, its alternatives and plain torch; None where measuring would cost too much."""
+    trial = Trial(model, optimizer, loss, x, y)
+    trial.seconds(rule, 1)
+    step = trial.seconds(rule, 1)
+    whole = step * steps
+    if whole < SHORT_SECONDS:
+        return None
+    plans = [rule, *alternatives(rule, x.device, seconds=whole, bfloat16=bfloat16)]
+    rounds = int(min(LONGEST, PART * whole) / (len(plans) * max(step, 0.03))) - 1
+    if rounds < 2:
+        return None
+    times = trial.compare(plans, min(rounds, 9), step)
+    best = min(range(len(plans)), key=times.__getitem__)
+    return plans[best] if times[best] < MARGIN * times[0] else rule
+
+
+def alternatives(rule: Plan, device: torch.device, *, seconds: float, bfloat16: bool) -> list[Plan]:
+    """What else may be the fastest, plain torch first."""
+    plans = [replace(PLAIN, allocator=rule.allocator)]
+    if rule.channels_last:
+        plans.append(rule.without("channels_last"))
+    threads = torch.get_num_threads()
+    if device.type == "cpu" and threads > 1 and "OMP_NUM_THREADS" not in os.environ and _machine_is_quiet():
+        plans.append(replace(rule, threads=threads // 2))
+    if bfloat16 and machine.bfloat16(device):
+        plans.append(replace(rule, precision="bfloat16"))
+    if seconds > COMPILE_PAYS_AFTER:
+        plans.append(replace(rule, compile=True))
+    return [plan for plan in plans if plan != rule]
+
+
+def _machine_is_quiet() -> bool:
+    """Whether fewer threads would be better for their own sake, and not because of others' work just now."""
+    return os.getloadavg()[0] < 0.75 * (os.cpu_count() or 1) + 1
+
+
+def _still_valid(remembered: Plan, rule: Plan) -> Plan:
+    """A remembered plan, less what this model does not allow (a hook, an optimizer's own choice)."""
+    return replace(
+        remembered,
+        inplace=tuple(name for name in remembered.inplace if name in rule.inplace),
+        pool_first=tuple(pair for pair in remembered.pool_first if pair in rule.pool_first),
+        fused=remembered.fused and rule.fused,
+        allocator=remembered.allocator and rule.allocator,
+    )

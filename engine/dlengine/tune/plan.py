@@ -1,0 +1,53 @@
+"""What a training step can be given beyond plain torch, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of one run; the default is plain eager torch.
+
+    channels_last: 2-d convolutions hold their weights in that order, and so hand on activations in it.
+    inplace: ReLU layers that overwrite their input, by name. pool_first: pairs (ReLU, MaxPool2d) run in reverse order.
+    fused: the optimizer updates all parameters in one kernel. threads: 0 leaves torch's number.
+    precision: "float32" or "bfloat16" (autocast). compile: torch.compile.
+    """
+
+    channels_last: bool = False
+    inplace: tuple[str, ...] = ()
+    pool_first: tuple[tuple[str, str], ...] = ()
+    fused: bool = False
+    allocator: bool = False
+    threads: int = 0
+    precision: str = "float32"
+    compile: bool = False
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Plan:
+        """The plan that `dataclasses.asdict` took apart, also after JSON made lists of the tuples."""
+        pairs = tuple((str(first), str(second)) for first, second in values["pool_first"])
+        return cls(**{**values, "inplace": tuple(values["inplace"]), "pool_first": pairs})
+
+    def describe(self) -> str:
+        """The settings in a few words: "channels_last, ReLU after 2 pools, fused optimizer"."""
+        parts = {
+            "channels_last": self.channels_last,
+            f"{len(self.inplace)} ReLUs in place": self.inplace,
+            f"{len(self.pool_first)} ReLUs after pooling": self.pool_first,
+            "fused optimizer": self.fused,
+            "memory kept": self.allocator,
+            f"{self.threads} threads": self.threads,
+            self.precision: self.precision != "float32",
+            "torch.compile": self.compile,
+        }
+        return ", ".join(name for name, on in parts.items() if on) or "plain torch"
+
+    def without(self, *fields: str) -> Plan:
+        """The same plan with some settings as in plain torch."""
+        return replace(self, **{name: getattr(PLAIN, name) for name in fields})
+
+
+PLAIN = Plan()

@@ -1,0 +1,58 @@
+"""Candidates timed against each other on copies: the run itself never notices."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from dlengine.tune.apply import applied
+from dlengine.tune.plan import Plan
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+BLOCK = 0.03  # seconds at least between two looks at the clock
+
+
+class Trial:
+    """Training steps of a copy of the model on one batch."""
+
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss, x: torch.Tensor, y: torch.Tensor
+    ) -> None:
+        # Together, so that the copied optimizer holds the copied parameters.
+        self._model, self._optimizer = copy.deepcopy((model, optimizer))
+        self._model.train()
+        self._loss, self._x, self._y = loss, x, y
+
+    def seconds(self, plan: Plan, steps: int) -> float:
+        """Wall time of one step, the mean of `steps`."""
+        with applied(plan, self._model, self._optimizer):
+            model = torch.compile(self._model) if plan.compile else self._model
+            self._wait()
+            began = time.perf_counter()
+            for _ in range(steps):
+                self._optimizer.zero_grad(set_to_none=True)
+                self._loss(model(self._x), self._y).backward()
+                self._optimizer.step()
+            self._wait()
+            return (time.perf_counter() - began) / steps
+
+    def compare(self, plans: Sequence[Plan], rounds: int, step: float) -> list[float]:
+        """Median seconds of a step under each plan; the plans take turns, so that load from outside meets all alike."""
+        steps = max(1, round(BLOCK / step))
+        times: list[list[float]] = [[] for _ in plans]
+        for number in range(rounds + 1):
+            for plan, found in zip(plans, times, strict=True):
+                took = self.seconds(plan, steps)
+                if number:  # the first round prepares kernels
+                    found.append(took)
+        return [statistics.median(found) for found in times]
+
+    def _wait(self) -> None:
+        if self._x.device.type == "cuda":
+            torch.cuda.synchronize(self._x.device)
