@@ -18,12 +18,30 @@ if TYPE_CHECKING:
     from dlengine import numpy as numpy
     from dlengine import symbol as symbol
     from dlengine.numpy.devices import device as device
+    from dlengine.symbol.compiled import compile as compile
     from dlengine.train import Callback as Callback
+    from dlengine.train import EarlyStop as EarlyStop
     from dlengine.train import Interrupted as Interrupted
+    from dlengine.train import Metric as Metric
     from dlengine.train import Result as Result
+    from dlengine.train import Stream as Stream
     from dlengine.train import fit as fit
+    from dlengine.train import predict as predict
+    from dlengine.train import score as score
 
-__all__ = ["Callback", "EngineError", "Interrupted", "Result", "data", "device", "fit", "models", "numpy", "symbol"]
+__all__ = [
+    "Callback",
+    "EngineError",
+    "Interrupted",
+    "Result",
+    "compile",
+    "data",
+    "device",
+    "fit",
+    "models",
+    "numpy",
+    "symbol",
+]
 
 _TRAIN = {"Callback", "Interrupted", "Result", "fit"}
 
@@ -31,6 +49,8 @@ _TRAIN = {"Callback", "Interrupted", "Result", "fit"}
 def __getattr__(name: str) -> Any:
     if name in _TRAIN:
         return getattr(importlib.import_module("dlengine.train"), name)
+    if name == "compile":
+        return importlib.import_module("dlengine.symbol.compiled").compile
     if name == "device":
         return importlib.import_module("dlengine.numpy.devices").device
     if name in __all__:

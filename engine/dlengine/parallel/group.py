@@ -24,7 +24,7 @@ _recent: deque[torch.Tensor] = deque(maxlen=8)
 class Vote:
     """The largest of the codes that the ranks gave, exchanged in the background until `result` is asked for."""
 
-    def __init__(self, code: torch.Tensor, work: Any) -> None:
+    def __init__(self, code: torch.Tensor | int, work: Any = None) -> None:
         self._code = code
         self._work = work
 
@@ -32,7 +32,7 @@ class Vote:
         """The same number on every rank; waits for the slowest one."""
         if self._work is not None:
             self._work.wait()
-        return int(self._code.item())
+        return int(self._code)
 
 
 class Group:
@@ -70,7 +70,7 @@ class Group:
     def wrap(self, model: nn.Module, *, some_unused: bool) -> nn.Module:
         """The model with gradients that are averaged over the ranks during its backward pass.
 
-        Parameters and buffers become those of rank 0. `some_unused`: a part of the parameters gets no gradient.
+        Parameters and buffers become those of rank 0, once. `some_unused`: a part of the parameters gets no gradient.
         """
         if self.world == 1:
             return model
@@ -80,6 +80,7 @@ class Group:
             model,
             device_ids=[self.device] if self.device.type == "cuda" else None,
             find_unused_parameters=some_unused,
+            broadcast_buffers=False,  # they are rank 0's at the end of each epoch, see share_buffers
         )
 
     def average_gradients(self, model: nn.Module) -> None:
@@ -100,9 +101,13 @@ class Group:
     def vote(self, code: torch.Tensor) -> Vote:
         """Begin to find the largest `code` (one number, on this rank's device) of all ranks."""
         if self.world == 1:
-            return Vote(code, None)
+            return Vote(code)
         _recent.append(code)
         return Vote(code, dist.all_reduce(code, op=dist.ReduceOp.MAX, async_op=True))
+
+    def agree(self, code: int) -> int:
+        """The largest `code` of all ranks."""
+        return code if self.world == 1 else self.vote(torch.tensor(code, device=self.device)).result()
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """`values` added up over the ranks, in place."""

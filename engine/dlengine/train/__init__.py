@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dlengine.train.best import EarlyStop
 from dlengine.train.callback import Callback
+from dlengine.train.evaluate import predict, score
 from dlengine.train.fit import Result, fit
+from dlengine.train.metrics import Metric
 from dlengine.train.stop import Interrupted
+from dlengine.train.stream import Stream
 
-__all__ = ["Callback", "Interrupted", "Result", "fit"]
+__all__ = ["Callback", "EarlyStop", "Interrupted", "Metric", "Result", "Stream", "fit", "predict", "score"]

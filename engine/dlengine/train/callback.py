@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dlengine.train.run import Run
+    from dlengine.train.setup import Setup
 
 
 class Callback:
@@ -14,6 +15,9 @@ class Callback:
     A run shows its `model`, `optimizer`, `position` (epoch, offset, step), `history` and `group`; `run.stop()` ends it
     after the current step on all ranks, as soon as one rank asks for it.
     """
+
+    def on_setup(self, setup: Setup) -> None:
+        """Before the run exists: all is checked, nothing is wrapped, seeded or loaded, everything may be changed."""
 
     def on_start(self, run: Run) -> None:
         """Before the first step, after a checkpoint was loaded."""

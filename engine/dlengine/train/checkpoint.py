@@ -4,7 +4,7 @@ A file is an ordinary torch file, `step-00000123.pt`; `torch.load(file, weights_
 appears under its name only when all of it is on the disk, so whatever kills the writer leaves the earlier files whole.
 Its last 64 bytes, the comment of the zip archive that a torch file is, are the SHA-256 of all bytes before them: the
 archive's own checksums cover the parts but not its directory, where a flipped bit makes torch read other bytes.
-The text file `latest` holds the name of the newest one.
+The text file `latest` holds the name of the newest one, and `best.pt` is the best one, where a run looks for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,7 @@ from dlengine.errors import EngineError
 
 FORMAT = 1
 LATEST = "latest"
+BEST = "best.pt"
 DIGEST = 64
 _NAME = re.compile(r"step-(\d+)\.pt")
 
@@ -34,16 +36,19 @@ class Damaged(Exception):
 def write(directory: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     """Save `state` as the checkpoint after `step`, point `latest` to it, and delete all but the newest `keep`."""
     path = directory / f"step-{step:08d}.pt"
-    try:
+    with _clear_errors(path):
         _write_whole(path, lambda file: _save(state, file))
         _write_whole(directory / LATEST, lambda file: file.write(f"{path.name}\n".encode()))
         for old in files(directory)[keep:]:
             old.unlink(missing_ok=True)
-    except OSError as error:
-        raise EngineError(
-            f"the checkpoint {path} could not be written: {error.strerror or error}",
-            "free some space or choose another checkpoint directory; the earlier checkpoints are intact",
-        ) from None
+    return path
+
+
+def write_best(directory: Path, state: dict[str, Any]) -> Path:
+    """Save `state` as the best checkpoint so far."""
+    path = directory / BEST
+    with _clear_errors(path):
+        _write_whole(path, lambda file: _save(state, file))
     return path
 
 
@@ -112,6 +117,17 @@ def newest(directory: Path, complain: Callable[[str], None]) -> tuple[Path, byte
             "choose another directory",
         )
     return None
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EngineError(
+            f"the checkpoint {path} could not be written: {error.strerror or error}",
+            "free some space or choose another checkpoint directory; the earlier checkpoints are intact",
+        ) from None
 
 
 def _save(state: dict[str, Any], file: IO[bytes]) -> None:

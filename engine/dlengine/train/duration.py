@@ -31,9 +31,19 @@ class Position:
     offset: int = 0
     step: int = 0
 
-    def part_of(self, duration: Duration, samples: int) -> float:
-        """The part of `duration` that is done, 0 at the start and 1 at the end; `samples` make an epoch."""
-        done = self.epoch + self.offset / samples if duration.unit == "ep" else self.step
+    def part_of(self, duration: Duration, samples: int | None, steps: int | None) -> float:
+        """The part of `duration` that is done, 0 at the start and 1 at the end.
+
+        `samples` and `steps` make an epoch; where both are unknown, so is the part of an epoch, which counts as 0.
+        """
+        if duration.unit == "ba":
+            return self.step / duration.count
+        if samples is not None:
+            done = self.epoch + self.offset / samples
+        elif steps is not None and self.offset:
+            done = min(self.step / steps, self.epoch + 1 - 0.5 / steps)
+        else:
+            done = self.epoch
         return done / duration.count
 
 

@@ -1,68 +1,112 @@
-"""Loss and accuracy as sums over samples, so that uneven batches and ranks weigh what they hold."""
+"""Sums over samples, so that uneven batches and ranks weigh what they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
 
-from dlengine.data import Batches, split
+from dlengine.errors import EngineError
 from dlengine.parallel import Group
-from dlengine.train.mode import evaluating
-
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Mean loss and accuracy (None where the targets are no classes) over all samples of all ranks."""
-
-    loss: float
-    accuracy: float | None
-    samples: int
+from dlengine.train.metrics import Metric, Sum
 
 
 class Meter:
-    """Sums of one rank: losses, right answers, samples, and the seconds that they took."""
+    """Sums of one rank: the losses, those of the metrics, the samples, and the seconds that they took.
 
-    def __init__(self, device: torch.device, *, classes: bool) -> None:
-        self.classes = classes
+    `sizes` are those of the metrics' sums, as `layout` gives them.
+    """
+
+    def __init__(self, metrics: Sequence[Metric], sizes: Sequence[Sequence[int]], device: torch.device) -> None:
+        self.metrics = metrics
         self.seconds = 0.0
-        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self._sizes = sizes
+        self._device = device
+        self._loss: Sum = 0.0
+        self.samples = 0.0
+        self._sums: list[list[Sum]] = [[0.0] * len(part) for part in sizes]
 
-    def add(self, loss: torch.Tensor, output: torch.Tensor, target: torch.Tensor) -> None:
-        """Count a batch, given the mean of its losses."""
-        count = len(target)
-        self._sums[0] += loss.detach() * count
-        if self.classes:
-            self._sums[1] += (output.argmax(dim=1) == target).sum()
-        self._sums[2] += count
+    def add(self, loss: Sum, count: int, output: Any, target: Any) -> None:
+        """Count a batch of `count` samples, given the mean of its losses."""
+        self._loss = self._loss + loss * count
+        self.samples += count
+        for metric, sums in zip(self.metrics, self._sums, strict=True):
+            for place, value in enumerate(metric.sums(output, target)):
+                sums[place] = sums[place] + _exact(value)
 
-    def score(self, group: Group) -> Score:
-        """The means over all ranks; the sums stay."""
-        loss, right, count = group.sum(self._sums.clone()).tolist()
-        return Score(loss / count, right / count if self.classes else None, round(count))
+    @property
+    def loss(self) -> float:
+        """The mean on this rank so far."""
+        return float(self._loss) / self.samples if self.samples else math.nan
+
+    def mark(self) -> tuple[Any, ...]:
+        """What `rewind` goes back to."""
+        return self._loss, self.samples, [list(sums) for sums in self._sums]
+
+    def rewind(self, mark: tuple[Any, ...]) -> None:
+        """Forget what was added since `mark`."""
+        self._loss, self.samples, self._sums = mark[0], mark[1], [list(sums) for sums in mark[2]]
+
+    def row(self, group: Group) -> dict[str, float]:
+        """`loss`, the metrics by name and `samples` over all ranks; the sums stay."""
+        values = group.sum(torch.tensor(self._flat(), dtype=torch.float64, device=self._device)).cpu()
+        loss, samples = float(values[0]), float(values[1])
+        row = {"loss": loss / samples if samples else math.nan}
+        place = 2
+        for metric, sizes in zip(self.metrics, self._sizes, strict=True):
+            sums: list[Any] = []
+            for size in sizes:
+                sums.append(values[place : place + size] if size > 1 else float(values[place]))
+                place += size
+            row[metric.name] = metric.value(*sums)
+        return row | {"samples": samples}
 
     def state(self) -> list[float]:
         """The sums, for a checkpoint."""
-        return [*self._sums.tolist(), self.seconds]
+        return [*self._flat(), self.seconds]
 
     def load(self, state: list[float]) -> None:
         """Add the sums of a checkpoint."""
-        self._sums += self._sums.new_tensor(state[:3])
-        self.seconds += state[3]
+        *values, seconds = state
+        self.seconds += seconds
+        self._loss, self.samples = self._loss + values[0], self.samples + values[1]
+        place = 2
+        for sizes, sums in zip(self._sizes, self._sums, strict=True):
+            for number, size in enumerate(sizes):
+                part = values[place : place + size]
+                sums[number] = sums[number] + (
+                    torch.tensor(part, dtype=torch.float64, device=self._device) if size > 1 else part[0]
+                )
+                place += size
+
+    def _flat(self) -> list[float]:
+        flat = [float(self._loss), self.samples]
+        for sizes, sums in zip(self._sizes, self._sums, strict=True):
+            for size, value in zip(sizes, sums, strict=True):
+                vector = isinstance(value, torch.Tensor) and value.dim() > 0
+                flat += torch.as_tensor(value).tolist() if vector else [float(value)] * size
+        return flat
 
 
-def evaluate(model: nn.Module, data: Batches, loss: Loss, group: Group, *, batch: int, classes: bool) -> Score:
-    """Loss and accuracy over a data set; each sample is seen by exactly one rank, in evaluation mode."""
-    meter = Meter(group.device, classes=classes)
-    first, last = split(len(data), group.world, group.rank)
-    with torch.no_grad(), evaluating(model):
-        for begin in range(first, last, batch):
-            x, y = data.batch(range(begin, min(begin + batch, last)))
-            x, y = x.to(group.device), y.to(group.device)
-            output = model(x)
-            meter.add(loss(output, y), output, y)
-    return meter.score(group)
+def _exact(value: Sum) -> Sum:
+    """Integers and float32 as float64; a single number of the CPU as Python's, which adds up faster."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.item() if value.dim() == 0 and value.device.type == "cpu" else value.double()
+
+
+def layout(metrics: Sequence[Metric], output: Any, target: Any) -> list[list[int]]:
+    """The sizes of the metrics' sums, from one batch. Raises EngineError where a metric does not apply."""
+    sizes = []
+    for metric in metrics:
+        try:
+            sums = metric.sums(output, target)
+        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise EngineError(
+                f"the metric '{metric.name}' cannot be computed: {str(error).splitlines()[0]}",
+                "does it fit the model's output and the targets?",
+            ) from None
+        sizes.append([value.numel() if isinstance(value, torch.Tensor) else 1 for value in sums])
+    return sizes

@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
-import torch
-from torch import nn
-
-from dlengine.data import Batches, BatchOrder, Share
 from dlengine.errors import EngineError
 from dlengine.parallel import Group
-from dlengine.train import snapshot
+from dlengine.train import snapshot, tensors
+from dlengine.train.best import judge
 from dlengine.train.callback import Callback
 from dlengine.train.duration import Position
-from dlengine.train.meter import Loss, Meter, evaluate
-from dlengine.train.options import Options
+from dlengine.train.evaluate import evaluate
+from dlengine.train.feed import Piece
+from dlengine.train.keeper import Keeper
+from dlengine.train.meter import Meter
 from dlengine.train.report import Reporter
+from dlengine.train.setup import Setup
+from dlengine.train.step import BROKEN, GO, LEAVE, STOP, Stepper
 from dlengine.train.stop import Interrupted, StopSignal
-
-# What ranks vote on in every step; the largest wins.
-GO, STOP, LEAVE, BROKEN = range(4)
 
 
 class Run:
-    """A model, its optimizer and its data on their way through the epochs. `fit` makes it; callbacks see it."""
+    """A model, its optimizer and its data on their way through the epochs. `fit` makes it; callbacks see it.
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        train: Batches,
-        test: Batches | None,
-        *,
-        loss: Loss,
-        classes: bool,
-        some_unused: bool,
-        options: Options,
-        group: Group,
-        signal: StopSignal,
-        report: Reporter,
-        callbacks: Sequence[Callback],
-    ) -> None:
-        self.model = model
-        self.optimizer = optimizer
-        self.train_data = train
-        self.test_data = test
-        self.loss = loss
-        self.classes = classes
-        self.options = options
+    `stepper` makes the steps: its `forward` and `micro` may be changed between two of them.
+    """
+
+    def __init__(self, setup: Setup, *, group: Group, signal: StopSignal, report: Reporter) -> None:
+        self.setup = setup
+        self.model = setup.model
+        self.optimizer = setup.optimizer
+        self.feed = setup.feed
+        self.settings = setup.settings
         self.group = group
         self.report = report
-        self.callbacks = callbacks
-        self.order = BatchOrder(len(train), options.batch, options.seed, group.world, group.rank)
         self.position = Position()
         self.history: list[dict[str, Any]] = []
-        self.meter = Meter(group.device, classes=classes)
-        self.settings = snapshot.settings(self)
-        snapshot.agree(self.settings, group)
+        self.meter = self._new_meter()
+        self.identity = snapshot.identity(setup)
+        snapshot.agree(self.identity, group)
+        self.stepper = Stepper(setup, group, report.warn)
+        self.judge = judge(
+            setup.settings.monitor, setup.settings.early_stop, setup.metrics, tested=setup.test is not None
+        )
+        self.restored = False
+        self._keeper = Keeper(self)
         self._signal = signal
-        self._wrapped = group.wrap(model, some_unused=some_unused)
-        self._rates = [float(part["lr"]) for part in optimizer.param_groups]
+        self._hooks = {name: self._overridden(name) for name in ("on_start", "on_step", "on_epoch", "on_end")}
         self._stop_asked = False
         self._stopped = False
         self._saved: tuple[int, ...] | None = None
@@ -75,8 +62,20 @@ class Run:
 
     @property
     def part_done(self) -> float:
-        """0 at the start, 1 at the end."""
-        return self.position.part_of(self.options.length, len(self.train_data))
+        """0 at the start, 1 at the end; in a stream of unknown length, known between epochs only."""
+        return self.position.part_of(self.settings.length, self.feed.samples, self.feed.steps)
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The best row of the history, where `monitor` or `early_stop` says what that is."""
+        place = None if self.judge is None else self.judge.best(self.history)
+        return None if place is None else self.history[place]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """A guess from the pace since the start of this process; None where the length is unknown."""
+        done = self.part_done - self._part_before
+        return (time.perf_counter() - self._began) / done * (1 - self.part_done) if done > 0 else None
 
     @property
     def _in_history(self) -> bool:
@@ -87,107 +86,93 @@ class Run:
         """Go on from the current position to the end. Raises Interrupted after SIGTERM, EngineError for a bad loss."""
         self._began, self._part_before = time.perf_counter(), self.part_done
         self._call("on_start")
+        self._stopped = self._stopped or (self.judge is not None and self.judge.enough(self.history))
         while not self._stopped and (self.part_done < 1 or not self._in_history):
             self._epoch()
         self._save()
-        for part, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            part["lr"] = rate
+        self.stepper.set_rate(1.0)
+        self._keeper.restore()
         self._call("on_end")
 
     def _epoch(self) -> None:
         """The rest of the current epoch, or less when the run ends inside it."""
-        every = self.options.every
-        for share in self.order.shares(self.position.epoch, self.position.offset):
+        every, first = self.settings.every, self.position.step
+        began = time.perf_counter()
+        whole = True
+        for piece in self.feed.pieces(self.position.epoch, self.position.offset):
             if self.part_done >= 1:
+                whole = False
                 break
-            began = time.perf_counter()
-            vote = self._step(share)
+            outcome = self._step(piece)
             self.meter.seconds += time.perf_counter() - began
             self._call("on_step")
-            if vote == LEAVE:
+            self.report.tick(self)
+            if outcome == LEAVE:
                 self._leave()
-            if vote == STOP:
-                self._stopped = True
+            if outcome == STOP or (self.part_done >= 1 and self.feed.samples is None):
+                self._stopped = outcome == STOP
+                whole = self.feed.steps is not None and self.position.step % self.feed.steps == 0
                 break
             if every.unit == "ba" and self.position.step % every.count == 0:
                 self._save()
-        self._close_epoch()
+            began = time.perf_counter()
+        if whole and self.position.offset == 0:
+            raise EngineError(f"epoch {self.position.epoch + 1} has no batch", "does the iterator start afresh?")
+        self._close_epoch(whole or self.position.offset == self.feed.samples, grown=self.position.step > first)
 
-    def _step(self, share: Share) -> int:
+    def _step(self, piece: Piece) -> int:
         """One step of all ranks on one global batch; the outcome of their vote."""
-        factor = self.options.factor(self.part_done)
-        for part, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            part["lr"] = rate * factor
-        self.optimizer.zero_grad(set_to_none=True)
-        some_idle = share.total < self.group.world
-        loss = self._forward(share, self.model if some_idle else self._wrapped)
-        vote = self.group.vote(torch.where(loss.detach().isfinite(), self._wish(), BROKEN))
-        if len(share.indices):
-            # The ranks' gradients are averaged with equal weights; this makes it the mean over the global batch.
-            (loss * (len(share.indices) * self.group.world / share.total)).backward()
-        if some_idle:
-            self.group.average_gradients(self.model)
-        outcome = vote.result()
+        self.stepper.set_rate(self.setup.factor(self.part_done))
+        outcome, loss = self.stepper.step(piece, self._wish(), self.meter)
         if outcome == BROKEN:
-            raise self._broken(loss, share)
-        self.optimizer.step()
+            raise self._broken(loss, piece)
         self.position.step += 1
-        self.position.offset = share.end
+        self.position.offset = piece.end
         return outcome
 
-    def _forward(self, share: Share, model: nn.Module) -> torch.Tensor:
-        """The mean loss over this rank's share; zero when it is empty."""
-        if not len(share.indices):
-            return torch.zeros((), device=self.group.device)
-        x, y = self._batch(share)
-        output = model(x)
-        loss = self.loss(output, y)
-        self.meter.add(loss, output, y)
-        return loss
-
-    def _batch(self, share: Share) -> tuple[torch.Tensor, torch.Tensor]:
-        x, y = self.train_data.batch(share.indices)
-        device = self.group.device
-        return x.to(device, non_blocking=True), y.to(device, non_blocking=True)
-
-    def _close_epoch(self) -> None:
+    def _close_epoch(self, whole: bool, *, grown: bool) -> None:
         """Add the epoch to the history, show it, and save when it is time."""
         epoch = self.position.epoch + 1
-        whole = self.position.offset == len(self.train_data)
         if whole:
             self.position.epoch, self.position.offset = epoch, 0
-        self.history.append(self._row(epoch))
-        self.meter = Meter(self.group.device, classes=self.classes)
-        epochs = -(-self.options.length.steps(self.order.steps) // self.order.steps)
-        self.report.epoch(self.history[-1], epochs, self._seconds_left())
-        self._call("on_epoch")
-        vote = self.group.vote(torch.tensor(self._wish(), device=self.group.device)).result()
-        self._stopped = self._stopped or vote == STOP
-        every = self.options.every
-        if vote == LEAVE:
+        if grown or not self._in_history:
+            self.history.append(self._row(epoch))
+            self.meter = self._new_meter()
+            self.report.epoch(self)
+            self._call("on_epoch")
+        outcome = self.group.agree(self._wish())
+        self._stopped = self._stopped or outcome == STOP
+        if self.judge is not None:
+            self._stopped = self._stopped or self.judge.enough(self.history)
+            self._keeper.look()
+        every = self.settings.every
+        if outcome == LEAVE:
             self._leave()
         if whole and every.unit == "ep" and epoch % every.count == 0:
             self._save()
 
     def _row(self, epoch: int) -> dict[str, Any]:
-        score = self.meter.score(self.group)
-        row: dict[str, Any] = {
-            "epoch": epoch,
-            "step": self.position.step,
-            "loss": score.loss,
-            "accuracy": score.accuracy,
-            "test_loss": None,
-            "test_accuracy": None,
-            "samples_per_second": score.samples / self.meter.seconds if self.meter.seconds else 0.0,
-            "seconds": self.meter.seconds,
-        }
+        found = self.meter.row(self.group)
+        samples, seconds = found.pop("samples"), self.meter.seconds
+        row: dict[str, Any] = {"epoch": epoch, "step": self.position.step, "loss": 0.0, "accuracy": None} | found
+        row |= {"lr": self.optimizer.param_groups[0]["lr"], "test_loss": None, "test_accuracy": None}
         self.group.share_buffers(self.model)
-        if self.test_data is not None:
+        if self.setup.test is not None:
             test = evaluate(
-                self.model, self.test_data, self.loss, self.group, batch=self.options.batch, classes=self.classes
+                self.model,
+                self.setup.test,
+                self.setup.loss,
+                self.setup.metrics,
+                self.setup.sizes,
+                self.group,
+                batch=self.stepper.micro or self.settings.batch_size,
+                precision=self.stepper.precision,
             )
-            row |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
-        return row
+            row |= {f"test_{name}": value for name, value in test.items()}
+        return row | {"samples_per_second": samples / seconds if seconds else 0.0, "seconds": seconds}
+
+    def _new_meter(self) -> Meter:
+        return Meter(self.setup.metrics, self.setup.sizes, self.group.device)
 
     def _wish(self) -> int:
         if self._signal.received:
@@ -206,31 +191,35 @@ class Run:
     def _save(self) -> str:
         """Write a checkpoint of this position, unless it is there already; its path on rank 0."""
         where = astuple(self.position)
-        if self.options.directory is None or self._saved == where:
-            return str(self.options.directory or "")
+        if self.settings.directory is None or self._saved == where:
+            return str(self.settings.directory or "")
         self._saved = where
         return snapshot.save(self)
 
+    def _overridden(self, hook: str) -> list[Any]:
+        """The callbacks' methods, but for those that do nothing."""
+        return [
+            getattr(callback, hook)
+            for callback in self.setup.callbacks
+            if getattr(type(callback), hook, None) is not getattr(Callback, hook)
+        ]
+
     def _call(self, hook: str) -> None:
-        for callback in self.callbacks:
-            getattr(callback, hook)(self)
+        for method in self._hooks[hook]:
+            method(self)
 
-    def _seconds_left(self) -> float:
-        done = self.part_done - self._part_before
-        return (time.perf_counter() - self._began) / done * (1 - self.part_done) if done > 0 else 0.0
-
-    def _broken(self, loss: torch.Tensor, share: Share) -> EngineError:
+    def _broken(self, loss: float, piece: Piece) -> EngineError:
         """The error for a loss that is no finite number."""
-        value = float(loss.detach())
-        bad = value != value or value in (float("inf"), float("-inf"))
-        what = f"the loss became {value}" if bad else "the loss of another rank is not finite"
+        bad = not math.isfinite(loss)
+        what = f"the loss became {loss}" if bad else "the loss of another rank is not finite"
         what += f" in step {self.position.step + 1} (epoch {self.position.epoch + 1})"
         if bad:
-            x, _ = self._batch(share)
-            wrong = ~x.isfinite().flatten(1).all(dim=1)
+            x = tensors.first(piece.x)
+            wrong = ~x.isfinite().flatten(1).all(dim=1) if x.dim() > 1 else ~x.isfinite()
             if wrong.any():
+                place = int(wrong.nonzero()[0])
+                sample = f"{place} of the batch" if piece.indices is None else str(piece.indices[place])
                 return EngineError(
-                    f"{what}: the input of sample {share.indices[int(wrong.nonzero()[0])]} is not finite",
-                    "clean the data; it holds NaN or infinity",
+                    f"{what}: the input of sample {sample} is not finite", "clean the data; it holds NaN or infinity"
                 )
         return EngineError(what, "try a smaller lr or a longer warmup; the weights are still those of the step before")

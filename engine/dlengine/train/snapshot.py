@@ -6,31 +6,37 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dlengine.errors import EngineError
-from dlengine.train import checkpoint, rng
+from dlengine.train import checkpoint, rng, schedule
 from dlengine.train.duration import Position
 from dlengine.train.optimizer import describe
 
 if TYPE_CHECKING:
     from dlengine.parallel import Group
     from dlengine.train.run import Run
+    from dlengine.train.setup import Setup
 
 
-def settings(run: Run) -> dict[str, Any]:
+def identity(setup: Setup) -> dict[str, Any]:
     """What must be equal between a checkpoint and the run that continues it, and between ranks.
 
     The length of the run is not among it, so that a run can be prolonged; nor is the number of ranks.
     """
+    settings = setup.settings
     return {
         "model": {
             name: [list(value.shape), str(value.dtype).removeprefix("torch.")]
-            for name, value in run.model.state_dict().items()
+            for name, value in setup.model.state_dict().items()
         },
-        "training samples": len(run.train_data),
-        "batch_size": run.options.batch,
-        "seed": run.options.seed,
-        "schedule": run.options.schedule,
-        "warmup": run.options.warmup,
-        **describe(run.optimizer),
+        "training samples": setup.feed.samples,
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+        "schedule": schedule.describe(settings.schedule),
+        "warmup": settings.warmup,
+        "precision": settings.precision,
+        "clip_norm": settings.clip_norm,
+        "clip_value": settings.clip_value,
+        "metrics": [metric.name for metric in setup.metrics],
+        **describe(setup.optimizer),
     }
 
 
@@ -49,19 +55,55 @@ def agree(own: dict[str, Any], group: Group) -> None:
 
 def save(run: Run) -> str:
     """Write the checkpoint of the current position; all ranks call it, rank 0 writes. Returns the path."""
-    assert run.options.directory is not None
-    ranks = run.group.gather({"rng": rng.capture(run.group.device), "meter": run.meter.state()})
-    if run.group.rank != 0:
+    assert run.settings.directory is not None
+    state = _state(run)
+    if state is None:
         return ""
-    state = {
-        "settings": run.settings,
+    return str(checkpoint.write(run.settings.directory, run.position.step, state, run.settings.keep))
+
+
+def save_best(run: Run) -> None:
+    """Write the checkpoint of the current position as the best one; all ranks call it, rank 0 writes."""
+    assert run.settings.directory is not None
+    state = _state(run)
+    if state is not None:
+        checkpoint.write_best(run.settings.directory, state)
+
+
+def best_weights(run: Run, step: int) -> dict[str, Any] | None:
+    """The model's state in the best checkpoint, if it is whole and of this step; all ranks call it."""
+    assert run.settings.directory is not None
+    data = b""
+    if run.group.rank == 0:
+        try:
+            data = checkpoint.read(run.settings.directory / checkpoint.BEST)
+        except checkpoint.Damaged as error:
+            run.report.warn(str(error))
+    data = run.group.bytes_from_first(data)
+    state = checkpoint.decode(data) if data else None
+    if state is None or state["position"]["step"] != step:
+        return None
+    model: dict[str, Any] = state["model"]
+    return model
+
+
+def _state(run: Run) -> dict[str, Any] | None:
+    """The checkpoint of the current position, on rank 0."""
+    ranks = run.group.gather(
+        {"rng": rng.capture(run.group.device), "meter": run.meter.state(), "feed": run.feed.state()}
+    )
+    if run.group.rank != 0:
+        return None
+    return {
+        "settings": run.identity,
         "position": asdict(run.position),
         "history": run.history,
         "model": run.model.state_dict(),
         "optimizer": run.optimizer.state_dict(),
+        "micro_batch": run.stepper.micro,
+        "scale": run.stepper.precision.state(),
         "ranks": ranks,
     }
-    return str(checkpoint.write(run.options.directory, run.position.step, state, run.options.keep))
 
 
 def resume(run: Run) -> str | None:
@@ -69,7 +111,7 @@ def resume(run: Run) -> str | None:
 
     Rank 0 reads the file and sends it to the others, whose machines need not have it.
     """
-    if run.options.directory is None:
+    if run.settings.directory is None:
         return None
     path, data, error = _find(run) if run.group.rank == 0 else (None, b"", None)
     path, error = run.group.from_first((path, error))
@@ -78,14 +120,14 @@ def resume(run: Run) -> str | None:
     if path is None:
         return None
     state = checkpoint.decode(run.group.bytes_from_first(data))
-    _compare(path, state["settings"], run.settings)
+    _compare(path, state["settings"], run.identity)
     _restore(run, state)
     return str(path)
 
 
 def _find(run: Run) -> tuple[str | None, bytes, tuple[str, str] | None]:
     """Path and bytes of the checkpoint to continue from, or the error that all ranks shall raise."""
-    directory, mode = run.options.directory, run.options.resume
+    directory, mode = run.settings.directory, run.settings.resume
     assert directory is not None
     try:
         checkpoint.prepare(directory)
@@ -122,16 +164,19 @@ def _tensor(description: list[Any] | None) -> str:
 def _restore(run: Run, state: dict[str, Any]) -> None:
     run.model.load_state_dict(state["model"])
     run.optimizer.load_state_dict(state["optimizer"])
+    run.stepper.micro = state.get("micro_batch") or run.stepper.micro
+    run.stepper.precision.load(state.get("scale", {}))
     run.position = Position(**state["position"])
     run.history = state["history"]
     ranks, group = state["ranks"], run.group
     if len(ranks) == group.world:
         run.meter.load(ranks[group.rank]["meter"])
+        run.feed.load(ranks[group.rank].get("feed"))
         rng.restore(ranks[group.rank]["rng"], group.device)
         return
     # Another number of ranks: the order of the data goes on where it was, the random numbers cannot.
     if group.rank == 0:
         for rank in ranks:
             run.meter.load(rank["meter"])
-    rng.seed(run.options.seed, group.rank, run.position.step)
+    rng.seed(run.settings.seed, group.rank, run.position.step)
     run.report.say(f"the checkpoint is of {len(ranks)} ranks, this one has {group.world}: continued, not repeated")

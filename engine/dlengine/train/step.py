@@ -1,0 +1,174 @@
+"""One step of one rank: forward, backward and update, in pieces that fit the memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from dlengine.errors import EngineError
+from dlengine.parallel import Group, Vote
+from dlengine.train import tensors
+from dlengine.train.feed import Piece
+from dlengine.train.memory import Rewind, out_of_memory, release
+from dlengine.train.meter import Meter
+from dlengine.train.precision import Precision
+from dlengine.train.setup import Setup
+
+# What ranks vote on in every step; the largest wins.
+GO, STOP, LEAVE, BROKEN = range(4)
+
+
+class Stepper:
+    """Makes steps. `micro` samples, None for all, go through `forward` at once; both may be changed between steps."""
+
+    def __init__(self, setup: Setup, group: Group, warn: Callable[[str], None]) -> None:
+        self.setup = setup
+        self._warn = warn
+        self.group = group
+        self.micro = setup.settings.micro_batch
+        self.optimizer = setup.optimizer
+        self.loss = setup.loss
+        self.precision = Precision(setup.settings.precision, setup.device)
+        self.forward = group.wrap(setup.forward, some_unused=bool(setup.probe.unused))
+        self._rates = [float(part["lr"]) for part in setup.optimizer.param_groups]
+        self._trained = [one for one in setup.model.parameters() if one.requires_grad]
+        self._rewind = Rewind(setup.model, setup.device)
+        self._reads = setup.device.type == "cpu"  # where reading a number waits for nothing
+
+    def set_rate(self, factor: float) -> None:
+        """Set the learning rates to a part of their peaks."""
+        for part, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            part["lr"] = rate * factor
+
+    def step(self, piece: Piece, wish: int, meter: Meter) -> tuple[int, float]:
+        """Move the weights by one global batch, of which `piece` is this rank's.
+
+        Returns the outcome of the ranks' vote, and the loss where it is BROKEN, which leaves the weights as they were.
+        Raises EngineError for gradients that are not finite, and when not even one sample fits the memory.
+        """
+        loss, vote = self._gradients(piece, wish, meter)
+        if piece.idle and self.group.world > 1:
+            self.group.average_gradients(self.setup.model)
+        outcome = vote.result()
+        if outcome == BROKEN:
+            return BROKEN, float(loss)
+        self.precision.unscale(self.optimizer)
+        self._tame()
+        self.precision.step(self.optimizer)
+        return outcome, 0.0
+
+    def _gradients(self, piece: Piece, wish: int, meter: Meter) -> tuple[Any, Vote]:
+        """The gradients of a piece, with as many samples at once as the memory takes."""
+        tried = self.micro
+        while True:
+            mark = meter.mark()
+            self._rewind.mark()
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                result = self._accumulate(piece, wish, meter)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                self._smaller(piece)
+            else:
+                if self.micro != tried:
+                    self._warn(f"out of memory: goes on with {self.micro} samples at a time (micro_batch={self.micro})")
+                return result
+            meter.rewind(mark)
+            self._rewind.back()
+            release(self.setup.device)
+
+    def _smaller(self, piece: Piece) -> None:
+        """Halve the micro-batch."""
+        now = min(self.micro or piece.size, piece.size)
+        if self._in_exchange:
+            raise EngineError(
+                f"rank {self.group.rank} is out of memory with {now} samples at a time, while it exchanged gradients",
+                f"start with micro_batch={max(1, now // 2)}",
+            )
+        if now <= 1:
+            raise EngineError(
+                "out of memory with a single sample", 'use precision="bf16", a smaller model or a larger machine'
+            )
+        self.micro = (now + 1) // 2
+
+    def _accumulate(self, piece: Piece, wish: int, meter: Meter) -> tuple[Any, Vote]:
+        """Forward and backward, `micro` samples at a time; the loss over the piece, and the vote that was begun."""
+        self._in_exchange = False
+        if not piece.size:
+            return 0.0, self._vote(torch.zeros((), device=self.setup.device), wish)
+        forward = self.setup.forward if piece.idle else self.forward
+        exchanges = self.group.world > 1 and not piece.idle
+        size = min(self.micro or piece.size, piece.size)
+        total: Any = 0.0
+        for begin in range(0, piece.size, size):
+            end = min(begin + size, piece.size)
+            last = end == piece.size
+            with nullcontext() if last or not exchanges else forward.no_sync():  # type: ignore[operator]
+                loss = self._forward(forward, piece, begin, end, meter)
+                part = loss.detach()
+                total = total + (part.item() if self._reads else part.double()) * ((end - begin) / piece.size)
+                if last:
+                    vote = self._vote(total, wish)
+                # The ranks' gradients are averaged with equal weights; this makes it the mean over the global batch.
+                weight = (end - begin) * self.group.world / piece.total
+                self._in_exchange = last and exchanges
+                self.precision.scale(loss if weight == 1 else loss * weight).backward()
+        return total, vote
+
+    def _forward(self, forward: nn.Module, piece: Piece, begin: int, end: int, meter: Meter) -> torch.Tensor:
+        whole = end - begin == piece.size
+        x, y = piece.x, piece.y
+        if not whole:
+            x, y = tensors.part(x, begin, end), tensors.part(y, begin, end)
+        x, y = tensors.to(x, self.setup.device), tensors.to(y, self.setup.device)
+        with self.precision.cast():
+            output = tensors.call(forward, x)
+            loss = self.loss(output, y)
+        with torch.no_grad():
+            meter.add(loss.item() if self._reads else loss.detach().double(), end - begin, output, y)
+        return loss
+
+    def _vote(self, loss: Any, wish: int) -> Vote:
+        if self.group.world == 1 and self._reads:
+            return Vote(wish if math.isfinite(loss) else BROKEN)
+        loss = torch.as_tensor(loss, device=self.setup.device)
+        return self.group.vote(torch.where(loss.isfinite(), wish, BROKEN))
+
+    def _tame(self) -> None:
+        """Clip the gradients, and raise EngineError for one that is not finite."""
+        settings = self.setup.settings
+        gradients = [one.grad for one in self._trained if one.grad is not None]
+        if settings.clip_value is not None and not self.precision.scales:
+            self._check(gradients)
+        if settings.clip_value is not None:
+            torch._foreach_clamp_min_(gradients, -settings.clip_value)
+            torch._foreach_clamp_max_(gradients, settings.clip_value)
+        norm = None
+        if settings.clip_norm is not None or (settings.clip_value is None and not self.precision.scales):
+            norm = self._check(gradients)
+        if settings.clip_norm is not None and norm is not None:
+            torch._foreach_mul_(gradients, (settings.clip_norm / (norm + 1e-6)).clamp(max=1.0))
+
+    def _check(self, gradients: list[torch.Tensor]) -> torch.Tensor:
+        """The norm of all gradients together."""
+        dense = [one.coalesce().values() if one.is_sparse else one for one in gradients]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(dense)))
+        if not self.precision.scales and not math.isfinite(norm.item()):
+            self._complain()
+        return norm
+
+    def _complain(self) -> None:
+        for name, parameter in self.setup.model.named_parameters():
+            if parameter.grad is not None and not parameter.grad.isfinite().all():
+                wrong = "nan" if parameter.grad.isnan().any() else "infinite"
+                raise EngineError(
+                    f"the gradient of '{name}' is {wrong}, while the loss is finite",
+                    "look for a square root or logarithm of 0 or a division by 0 in the model or the loss, "
+                    "or try a smaller lr; the weights are still those of the step before",
+                )
