@@ -60,7 +60,7 @@ class Backend:
         operation = model.operation_model(action)
         protocol = model.metadata["protocol"]
         request = create_serializer(protocol, include_validation=False).serialize_to_request(params, operation)
-        answer = self.respond(_environ(request, service, region, access_key), service, action)
+        answer = self.respond(_environ(request, model.signing_name, region, access_key), service, action)
         headers = {name.lower(): value for name, value in answer.headers}
         raw = {"body": answer.body, "status_code": answer.status, "headers": headers}
         output: Any = operation.output_shape

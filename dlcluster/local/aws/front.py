@@ -23,6 +23,7 @@ from dlcluster.local.aws.quotas import Quotas
 from dlcluster.local.aws.routing import Call, identify, path_style, refuse_expired
 from dlcluster.local.aws.server import AnswerLost, Server
 from dlcluster.local.aws.services import SERVICES
+from dlcluster.local.aws.tokens import ClientTokens
 from dlcluster.local.aws.wire import error_body, error_code, session
 
 __all__ = ["Emulator", "serve"]
@@ -50,6 +51,7 @@ class Emulator:
         self.policies = BucketPolicies(self.backend)
         self.permissions = Permissions(self)
         self.quotas = Quotas()
+        self.tokens = ClientTokens(self.backend, self.compute)
         self.calls = CallLog()
         self.faults = Faults()
         self.control = Control(self.faults, self.calls, self.compute)
@@ -137,13 +139,7 @@ class Emulator:
             refuse_expired(environ)
             self.permissions.check(call, environ)
             self.faults.hidden.check(call)
-            services = self.services.get(call.service, [])
-            service = next((item for item in services if item.complete or item.implements(call.action)), None)
-            if service is not None:
-                answer, error = self._ask(service, call, request_id)
-            else:
-                answer = self._ask_moto(call, environ)
-                error = None if answer.status < 400 else error_code(answer.body) or str(answer.status)
+            answer, error = self.tokens.once(call, lambda: self._done(call, environ, request_id))
             return self.faults.hidden.filter(call, answer, strike.hidden), error
         except AwsError as refusal:
             return _error_answer(call.protocol, refusal, request_id), refusal.code
@@ -151,6 +147,14 @@ class Emulator:
             log.exception("%s %s", call.service, call.action)
             problem = AwsError("InternalFailure", f"{type(failure).__name__}: {failure}", status=500)
             return _error_answer(call.protocol, problem, request_id), problem.code
+
+    def _done(self, call: Call, environ: dict[str, Any], request_id: str) -> tuple[Answer, str | None]:
+        services = self.services.get(call.service, [])
+        service = next((item for item in services if item.complete or item.implements(call.action)), None)
+        if service is not None:
+            return self._ask(service, call, request_id)
+        answer = self._ask_moto(call, environ)
+        return answer, None if answer.status < 400 else error_code(answer.body) or str(answer.status)
 
     def _ask(self, service: QueryService, call: Call, request_id: str) -> tuple[Answer, str | None]:
         context = Context(call.service, call.region, self.account_id, call.access_key, call.user_agent, request_id)

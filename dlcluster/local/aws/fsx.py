@@ -6,7 +6,6 @@ import secrets
 import string
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +25,6 @@ class FileSystem:
 
     region: str
     row: dict[str, Any]
-    token: str
     interfaces: list[str]
     since: float = field(default_factory=time.time)
     deleted: bool = False
@@ -51,12 +49,8 @@ class FileSystems(QueryService):
         self._systems: dict[str, FileSystem] = {}
 
     def create_file_system(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
-        """CREATING for a moment, then AVAILABLE. The same ClientRequestToken makes one file system."""
-        token = params.get("ClientRequestToken") or str(uuid.uuid4())
+        """CREATING for a moment, then AVAILABLE."""
         with self._lock:
-            for system in self._alive(context.region):
-                if system.token == token:
-                    return {"FileSystem": system.described()}
             lustre = _checked(params)
             system_id = f"fs-{secrets.token_hex(9)[:17]}"
             vpc, interfaces = self._place(params, context.region, system_id)
@@ -77,7 +71,7 @@ class FileSystems(QueryService):
                 "Tags": params.get("Tags") or [],
                 "LustreConfiguration": lustre,
             }
-            self._systems[system_id] = FileSystem(context.region, row, token, interfaces)
+            self._systems[system_id] = FileSystem(context.region, row, interfaces)
             return {"FileSystem": self._systems[system_id].described()}
 
     def _place(self, params: dict[str, Any], region: str, system_id: str) -> tuple[str, list[str]]:

@@ -34,14 +34,10 @@ class Instances(QueryService):
         self._compute: Compute = emulator.compute
         self._faults: Faults = emulator.faults
         self._quotas: Quotas = emulator.quotas
-        self._tokens: dict[tuple[str, str], tuple[dict[str, Any], list[str]]] = {}
 
     def run_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
             self._compute.forget()
-            token = context.region, params.get("ClientToken", "")
-            if token in self._tokens:
-                return self._again(token, params)
             request = Request(self._backend, context.region, params)
             if request.group_name:
                 refuse_unknown([request.group_name], self._compute.group_names(context.region))
@@ -57,8 +53,6 @@ class Instances(QueryService):
             made = self._backend.call("ec2", "RunInstances", request.asked, context.region)
             instance_ids = [item["InstanceId"] for item in made["Instances"]]
             self._compute.launched(context.region, instance_ids, request.launch)
-            if token[1]:
-                self._tokens[token] = params, instance_ids
             return self._reservation(instance_ids, context.region)
 
     def _check_quota(self, region: str, request: Request) -> None:
@@ -121,14 +115,6 @@ class Instances(QueryService):
         text = self._compute.console_output(params["InstanceId"])
         output = base64.b64encode(text.encode()).decode()
         return {"InstanceId": params["InstanceId"], "Timestamp": datetime.now(UTC), "Output": output}
-
-    def _again(self, token: tuple[str, str], params: dict[str, Any]) -> dict[str, Any]:
-        """A repeated ClientToken names the launch it made, and launches nothing."""
-        before, instance_ids = self._tokens[token]
-        if before != params:
-            message = f"Client token '{token[1]}' was used with other parameters."
-            raise AwsError("IdempotentParameterMismatch", message)
-        return self._reservation(instance_ids, token[0])
 
     def _reservation(self, instance_ids: list[str], region: str) -> dict[str, Any]:
         asked = {"InstanceIds": instance_ids}

@@ -70,7 +70,7 @@ def identify(environ: dict[str, Any]) -> Call:
     if environ.get("PATH_INFO", "").startswith(WAIT_CONDITION_PATH):
         return _wait_condition(environ)
     service, region, access_key = _scope(environ.get("HTTP_AUTHORIZATION", ""), query)
-    body = _body(environ)
+    body = _body(environ, service)
     form = _form(environ, query, body)
     return Call(
         service=service,
@@ -130,8 +130,9 @@ def _scope(authorization: str, query: dict[str, str]) -> tuple[str, str, str]:
     return "s3", "us-east-1", query.get("AWSAccessKeyId", "anonymous")
 
 
-def _body(environ: dict[str, Any]) -> bytes:
-    if not environ.get("CONTENT_TYPE", "").startswith(("application/x-www-form-urlencoded", "application/x-amz-json")):
+def _body(environ: dict[str, Any], service: str) -> bytes:
+    kind = environ.get("CONTENT_TYPE", "")
+    if not kind.startswith(("application/x-www-form-urlencoded", "application/x-amz-json")) and service != "efs":
         return b""
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)

@@ -155,3 +155,14 @@ def test_operations_that_are_not_here_are_refused_by_name(account: Any, operatio
     named = {"StackName": "x"} if operation == "detect_stack_drift" else {"StackSetName": "x"}
     with pytest.raises(ClientError, match=r"InvalidAction.*Not emulated here"):
         getattr(account.cf, operation)(**named)
+
+
+def test_a_token_that_began_something_else_is_refused(account: Any, network: dict[str, Any]) -> None:
+    stack = account.create("tokens", network, ClientRequestToken="first")
+    asked = {"StackName": "tokens", "ClientRequestToken": "gone"}
+    with pytest.raises(ClientError, match="TokenAlreadyExistsException"):
+        account.cf.delete_stack(StackName="tokens", ClientRequestToken="first")
+    account.cf.delete_stack(**asked)
+    account.cf.delete_stack(**asked)
+    assert account.settled(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    assert [event["ResourceStatus"] for event in account.events(stack["StackId"])].count("DELETE_IN_PROGRESS") == 3

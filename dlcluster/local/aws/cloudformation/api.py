@@ -63,17 +63,16 @@ class CloudFormation(ChangeSets, Reads):
         region, name = context.region, params["StackName"]
         request.check_name(name)
         request.refuse_unsupported(params)
-        token = params.get("ClientRequestToken", "")
         with self.registry.changing:
             stack = self.registry.live(region, name)
             if stack is not None:
-                if token and stack.tokens.get(token) == "CreateStack":
+                if stack.repeats("CreateStack", params):
                     return {"StackId": stack.id}
                 raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
             policy = request.policy(params, "StackPolicy", self.clients(region))
             target = request.target(params, None, self.clients(region))
             stack = self.registry.add(region, name, target)
-            stack.options = Options(_on_failure(params), params.get("TimeoutInMinutes"), token)
+            stack.begin("CreateStack", params, Options(_on_failure(params), params.get("TimeoutInMinutes")))
             stack.protected = bool(params.get("EnableTerminationProtection"))
             stack.policy = policy
             try:
@@ -81,7 +80,6 @@ class CloudFormation(ChangeSets, Reads):
             except AwsError:
                 self.registry.forget(stack)
                 raise
-            stack.tokens[token] = "CreateStack"
             stack.set_status("CREATE_IN_PROGRESS", "User Initiated")
             operation.start()
         self.hold(operation, context)
@@ -90,10 +88,9 @@ class CloudFormation(ChangeSets, Reads):
     def update_stack(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Begin an update. Raises AwsError(ValidationError) when nothing would change."""
         request.refuse_unsupported(params)
-        token = params.get("ClientRequestToken", "")
         with self.registry.changing:
             stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
-            if token and stack.tokens.get(token) == "UpdateStack":
+            if stack.repeats("UpdateStack", params):
                 return {"StackId": stack.id}
             self.check_updatable(stack)
             target = request.target(params, stack, self.clients(context.region))
@@ -102,8 +99,7 @@ class CloudFormation(ChangeSets, Reads):
             during = request.policy(params, "StackPolicyDuringUpdate", self.clients(context.region))
             stack.policy = request.policy(params, "StackPolicy", self.clients(context.region)) or stack.policy
             operation.policy = during
-            stack.tokens[token] = "UpdateStack"
-            stack.options = Options(_on_failure(params), None, token)
+            stack.begin("UpdateStack", params, Options(_on_failure(params)))
             self.begin_update(stack, operation)
         self.hold(operation, context)
         return {"StackId": stack.id}
@@ -129,7 +125,7 @@ class CloudFormation(ChangeSets, Reads):
             self.hold(operation, context)
 
     def _begin_delete(self, stack: Stack, params: dict[str, Any]) -> Delete | None:
-        if stack.gone or stack.status == "DELETE_IN_PROGRESS":
+        if stack.gone or stack.repeats("DeleteStack", params) or stack.status == "DELETE_IN_PROGRESS":
             return None
         if stack.protected:
             raise error(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
@@ -147,7 +143,7 @@ class CloudFormation(ChangeSets, Reads):
             if previous is not None:
                 previous.superseded = True
                 previous.stopped.set()
-            stack.options = Options(token=params.get("ClientRequestToken", ""))
+            stack.begin("DeleteStack", params, Options())
             stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
         operation = Delete(self.registry, stack, retain, previous)
         operation.start()
@@ -156,8 +152,11 @@ class CloudFormation(ChangeSets, Reads):
     def cancel_update_stack(self, params: dict[str, Any], context: Context) -> None:
         """Stop a running update; it rolls back."""
         stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+        if stack.repeats("CancelUpdateStack", params):
+            return
         if stack.status != "UPDATE_IN_PROGRESS":
             raise error("CancelUpdateStack cannot be called from current stack status")
+        stack.begin("CancelUpdateStack", params, stack.options)
         stack.operation.stopped.set()
 
     def continue_update_rollback(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -165,10 +164,12 @@ class CloudFormation(ChangeSets, Reads):
         request.refuse_unsupported(params)
         with self.registry.changing:
             stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+            if stack.repeats("ContinueUpdateRollback", params):
+                return {}
             if stack.status != "UPDATE_ROLLBACK_FAILED":
                 raise error(f"Stack:{stack.id} is in {stack.status} state and can not continue rollback.")
             skip = frozenset(params.get("ResourcesToSkip") or ())
-            stack.options = Options(token=params.get("ClientRequestToken", ""))
+            stack.begin("ContinueUpdateRollback", params, Options())
             last = stack.operation
             operation = ResumeRollback(last.update if isinstance(last, ResumeRollback) else last, skip)
             stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
@@ -239,12 +240,14 @@ class CloudFormation(ChangeSets, Reads):
         request.refuse_unsupported(params)
         with self.registry.changing:
             stack = self.registry.find(context.region, params["StackName"], missing, deleted=False)
+            if stack.repeats("RollbackStack", params):
+                return {"StackId": stack.id}
             begun = {"CREATE_FAILED": "ROLLBACK", "UPDATE_FAILED": "UPDATE_ROLLBACK"}.get(stack.status)
             if begun is None:
                 raise error(f"Stack:{stack.id} is in {stack.status} state and can not be rolled back.")
             kind = RollBackCreation if stack.status == "CREATE_FAILED" else RollBackUpdate
             operation = kind(self.registry, stack, stack.target)
-            stack.options = Options(token=params.get("ClientRequestToken", ""))
+            stack.begin("RollbackStack", params, Options())
             stack.set_status(f"{begun}_IN_PROGRESS", "User Initiated")
             operation.start()
         self.hold(operation, context)

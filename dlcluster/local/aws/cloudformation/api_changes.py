@@ -193,10 +193,8 @@ class ChangeSets(Reads):
     def execute_change_set(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Do what the change set says; all change sets of the stack are gone then, as on AWS."""
         request.refuse_unsupported(params)
-        token = params.get("ClientRequestToken") or ""
         with self.registry.changing:
-            known = self.registry.stacks(context.region)
-            if token and any(stack.tokens.get(token) == "ExecuteChangeSet" for stack in known):
+            if self._executed_before(params, context):
                 return {}
             change_set = self.find_change_set(params, context)
             stack = change_set.stack
@@ -216,8 +214,7 @@ class ChangeSets(Reads):
             else:
                 self.check_updatable(stack)
                 operation = Update(self.registry, stack, change_set.target)
-            stack.options = Options(on_failure, None, token)
-            stack.tokens[token] = "ExecuteChangeSet"
+            stack.begin("ExecuteChangeSet", params, Options(on_failure))
             stack.change_sets.clear()
             stack.change_set_id = change_set.id
             if isinstance(operation, Update):
@@ -226,6 +223,16 @@ class ChangeSets(Reads):
                 operation.start()
         self.hold(operation, context, executing=True)
         return {}
+
+    def _executed_before(self, params: dict[str, Any], context: Context) -> bool:
+        """Whether the same request with the same token came before: its change set is gone then."""
+        name = params.get("StackName") or params["ChangeSetName"]
+        stacks = self.registry.stacks(context.region)
+        return any(
+            stack.repeats("ExecuteChangeSet", params)
+            for stack in stacks
+            if name in (stack.name, stack.id, stack.change_set_id)
+        )
 
     def begin_update(self, stack: Stack, operation: Update) -> None:
         """Set an update going."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 import uuid
 from collections import defaultdict
@@ -13,6 +15,7 @@ from typing import Any
 from dlcluster.local.aws.cloudformation.parameters import Parameters
 from dlcluster.local.aws.cloudformation.stack_policy import StackPolicy
 from dlcluster.local.aws.cloudformation.template import Definition, Template
+from dlcluster.local.aws.query import AwsError
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -118,6 +121,25 @@ class Stack:
     def gone(self) -> bool:
         return self.status == "DELETE_COMPLETE"
 
+    def repeats(self, action: str, params: dict[str, Any]) -> bool:
+        """Whether this very request has begun its operation before, as its token tells.
+
+        Raises AwsError(TokenAlreadyExistsException) for a token that began something else.
+        """
+        token = params.get("ClientRequestToken")
+        if not token or token not in self.tokens:
+            return False
+        if self.tokens[token] != _digest(action, params):
+            raise AwsError("TokenAlreadyExistsException", f"Client request token [{token}] already exists")
+        return True
+
+    def begin(self, action: str, params: dict[str, Any], options: Options) -> None:
+        """A request is accepted: its options and its token count from now on."""
+        options.token = params.get("ClientRequestToken") or ""
+        self.options = options
+        if options.token:
+            self.tokens[options.token] = _digest(action, params)
+
     def set_status(self, status: str, reason: str = "") -> None:
         """Move the stack to a status and write the event."""
         with self.lock:
@@ -156,3 +178,8 @@ class Stack:
             "ClientRequestToken": self.options.token or None,
         }
         self.events.append(event)
+
+
+def _digest(action: str, params: dict[str, Any]) -> str:
+    """Which request it is: operation and parameters."""
+    return hashlib.sha256(json.dumps([action, params], sort_keys=True).encode()).hexdigest()
