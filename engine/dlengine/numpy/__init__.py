@@ -16,7 +16,11 @@ from dlengine.numpy import fallback as _fallback
 from dlengine.numpy import methods as _methods
 from dlengine.numpy.native import NATIVE as _NATIVE
 
-for _table in ["ufuncs", "reductions", "creation", "shape", "search", "math", "nan", "polynomials", "host"]:
+_TABLES = (
+    "ufuncs reductions creation shape join sorting select sets indices numbers products quantiles histograms compare "
+    "windows nan polynomials host"
+)
+for _table in _TABLES.split():
     importlib.import_module(f"dlengine.numpy.table_{_table}")
 _methods.compose()
 

@@ -19,6 +19,8 @@ LACKING = re.compile(
 
 def normal_axis(axis: Any, ndim: int) -> int:
     """The axis counted from the front. Errors: AxisError, TypeError."""
+    if type(axis) is int and -ndim <= axis < ndim:
+        return axis + ndim if axis < 0 else axis
     try:
         index = axis.__index__()
     except AttributeError:
@@ -32,6 +34,8 @@ def normal_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """One axis, several, or None for all, counted from the front. Errors: AxisError; ValueError for one named twice."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int:
+        return (normal_axis(axis, ndim),)
     axes = tuple(normal_axis(a, ndim) for a in axis) if isinstance(axis, (tuple, list)) else (normal_axis(axis, ndim),)
     if len(set(axes)) != len(axes):
         raise ValueError("duplicate value in 'axis'")

@@ -106,10 +106,11 @@ def solve(a: Tensor, b: Tensor) -> Tensor:
             f"and {tuple(y.shape)}"
         )
     try:
-        found = torch.linalg.solve(x, y.unsqueeze(-1) if vector else y)
+        # with all axes there, torch cannot take matrices for rows of vectors
+        whole = y if vector else y.reshape((1,) * (x.dim() - y.dim()) + tuple(y.shape))
+        return torch.linalg.solve(x, whole)
     except TorchLinAlgError:
         raise LinAlgError("Singular matrix") from None
-    return found.squeeze(-1) if vector else found
 
 
 @local

@@ -37,7 +37,7 @@ SIGNS = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "inv
 # Methods that are the function of the same name with the array as its first argument.
 FUNCTIONS = (
     "all any argmax argmin argpartition argsort choose clip compress conj conjugate cumprod cumsum diagonal dot max "
-    "mean min nonzero prod ravel repeat reshape round searchsorted squeeze std sum swapaxes take trace transpose var"
+    "mean min nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 )
 _REFUSES = (str, bytes, dict, set, type(None))
 
@@ -166,6 +166,17 @@ def resize(self: ndarray, *shape: Any, refcheck: bool = True) -> None:
     self._tensor = grown.reshape(tuple(sizes))
 
 
+def reshape(self: ndarray, *shape: Any, order: str = "C", copy: Any = None) -> ndarray:
+    sizes = shape[0] if len(shape) == 1 else shape
+    if order == "C" and not copy:
+        return NATIVE["reshape"](self, sizes)
+    return NATIVE["reshape"](self, sizes, order, copy=copy)
+
+
+def transpose(self: ndarray, *axes: Any) -> ndarray:
+    return NATIVE["transpose"](self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
+
+
 def to_device(self: ndarray, device: Any, /, *, stream: Any = None) -> ndarray:
     return wrap(self._tensor.to(pick(device)))
 
@@ -210,8 +221,9 @@ def setflags(self: ndarray, write: Any = None, align: Any = None, uic: Any = Non
 
 METHODS: dict[str, Any] = {
     "astype": astype, "copy": copied, "item": item, "fill": fill, "flatten": flatten, "sort": sort, "put": put,
-    "partition": partition, "resize": resize, "to_device": to_device, "tolist": tolist, "tobytes": tobytes,
-    "tofile": tofile, "dumps": dumps, "dump": dump, "view": view, "byteswap": byteswap, "setflags": setflags,
+    "partition": partition, "resize": resize, "reshape": reshape, "transpose": transpose, "to_device": to_device,
+    "tolist": tolist, "tobytes": tobytes, "tofile": tofile, "dumps": dumps, "dump": dump, "view": view,
+    "byteswap": byteswap, "setflags": setflags,
 }  # fmt: skip
 
 

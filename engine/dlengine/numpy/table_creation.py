@@ -19,6 +19,8 @@ from dlengine.numpy.table_reductions import floating
 
 def _shape(shape: Any) -> tuple[int, ...]:
     """A shape of plain integers. Errors: TypeError, ValueError for negative ones."""
+    if type(shape) is int and shape >= 0:
+        return (shape,)
     sizes = tuple(shape) if isinstance(shape, (tuple, list, numpy.ndarray, torch.Size, ndarray)) else (shape,)
     try:
         plain = tuple(n if type(n) is int else n.__index__() for n in sizes)
@@ -37,6 +39,8 @@ def _place(dtype: Any, device: Any) -> dict[str, Any]:
 def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", subok: bool = False, ndmin: int = 0,
           device: Any = None, like: Any = None) -> ndarray:  # fmt: skip
     """A new array from anything array-like; gradients flow through arrays and tensors inside lists."""
+    if type(object) is ndarray and dtype is None and device is None and copy and not ndmin:
+        return wrap(object._tensor.clone())
     tensor = _converted(object, dtype, device, copy)
     if ndmin > tensor.dim():
         tensor = tensor.reshape((1,) * (ndmin - tensor.dim()) + tuple(tensor.shape))
@@ -48,7 +52,10 @@ def _converted(value: Any, dtype: Any, device: Any, copy: Any) -> Tensor:
     kind = None if dtype is None else torch_dtype(dtype)
     source = tensor_of(value, where or device_of((value,)))
     goal = where or source.device
-    tensor = source.to(device=goal, dtype=kind or devices.fitting(source.dtype, goal))
+    if goal is source.device and kind is None:
+        tensor = source
+    else:
+        tensor = source.to(device=goal, dtype=kind or devices.fitting(source.dtype, goal))
     shares = tensor is source and isinstance(value, (ndarray, Tensor, numpy.ndarray))
     if copy is False and (tensor is not source or not isinstance(value, (ndarray, Tensor, numpy.ndarray))):
         raise ValueError("Unable to avoid copy while creating an array as requested.")
@@ -107,6 +114,8 @@ def ones(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None,
 def full(
     shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None
 ) -> ndarray:
+    if type(fill_value) is float and dtype is None:
+        return wrap(torch.full(_shape(shape), fill_value, **_place(None, device)))
     value = tensor_of(fill_value, devices.pick(device) if device is not None else None)
     goal = value.to(dtype=None if dtype is None else torch_dtype(dtype))
     return wrap(goal.expand(_shape(shape)).clone())
@@ -159,6 +168,9 @@ def arange(
     if stop is None:
         start, stop = 0, start
     step = 1 if step is None else step
+    if dtype is None and type(start) is type(stop) is type(step) is int and step:
+        span = (start, stop, step) if (stop > start) is (step > 0) else (0, 0, 1)
+        return wrap(torch.arange(*span, device=devices.pick(device)))
     bounds = [
         b.item() if isinstance(b, (ndarray, Tensor, numpy.generic, numpy.ndarray)) else b for b in (start, stop, step)
     ]
@@ -190,6 +202,8 @@ def eye(
     like: Any = None,
 ) -> ndarray:
     place = _place(dtype, device)
+    if k == 0:
+        return wrap(torch.eye(N, N if M is None else M, **place))
     rows = torch.arange(N, device=place["device"]).unsqueeze(1)
     columns = torch.arange(N if M is None else M, device=place["device"])
     return wrap((columns - rows == k).to(place["dtype"]))
@@ -232,6 +246,8 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     num = num.__index__()
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    if {type(start), type(stop)} <= {int, float} and endpoint and not retstep and dtype is None:
+        return wrap(torch.linspace(start, stop, num, **_place(None, device)))
     where = device_of((start, stop)) or devices.pick(device)
     first, last = same_dtype(floating(tensor_of(start, where)), floating(tensor_of(stop, where)))
     first, last = torch.broadcast_tensors(first, last)
@@ -325,8 +341,8 @@ def meshgrid(*xi: Tensor, copy: bool = True, sparse: bool = False, indexing: str
     if indexing == "xy" and count > 1:
         grids = [grid.transpose(0, 1) for grid in grids]
     if not sparse:
-        grids = list(torch.broadcast_tensors(*grids))
-    return tuple(grid.clone() if copy else grid for grid in grids)
+        grids = torch.broadcast_tensors(*grids)
+    return tuple([grid.clone() for grid in grids] if copy else grids)
 
 
 @native

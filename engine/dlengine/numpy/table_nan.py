@@ -33,6 +33,9 @@ def _sums(name: str, fill: float) -> None:
         initial: Any = _NO,
         where: Any = True,
     ) -> Any:
+        if plain == "sum" and a.dtype.is_floating_point and where is True and initial is _NO and a.dim():
+            found = torch.nansum(a, axes_of(axis, a.dim()), keepdims is True, dtype=dtype)
+            return found if out is None else write(out, found)
         found = NATIVE[plain](wrap(_without_nan(a, fill)), axis, dtype, None, keepdims is True, initial, where)._tensor
         return found if out is None else write(out, found)
 
@@ -97,6 +100,9 @@ def nanmean(
 ) -> Any:
     x = floating(a, dtype)
     axes = axes_of(axis, x.dim())
+    if where is True and axes and x.dtype.is_floating_point:
+        found = torch.nanmean(x, axes, keepdims is True)
+        return found if out is None else write(out, found)
     kept, count = counted(x, axes, keepdims is True, wrap(_valid(x, where)))
     found = (torch.sum(kept, axes, keepdims is True) if axes else kept) / count
     return found.to(x.dtype) if out is None else write(out, found)

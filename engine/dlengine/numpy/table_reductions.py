@@ -26,8 +26,8 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     if type(axis) is int and -ndim <= axis < ndim:
-        return (axis % ndim,)
-    if ndim == 0 and (axis in (0, -1) or axis in ((0,), (-1,))):
+        return (axis + ndim if axis < 0 else axis,)
+    if ndim == 0 and type(axis) is int and axis in (0, -1):
         return ()  # NumPy reduces a number along its absent axis
     return errors.normal_axes(axis, ndim)
 
@@ -95,7 +95,8 @@ def _with_initial(tensor: Tensor, axes: tuple[int, ...], start: Tensor) -> Tenso
 
 
 def _accumulating(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    return tensor.to(dtype or _ACCUMULATOR.get(tensor.dtype, tensor.dtype))
+    goal = dtype or _ACCUMULATOR.get(tensor.dtype)
+    return tensor if goal is None else tensor.to(goal)
 
 
 def _as_is(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -103,20 +104,20 @@ def _as_is(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
 
 
 def _truth(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    return tensor.to(torch.bool)
+    return tensor if tensor.dtype is torch.bool else tensor.to(torch.bool)
 
 
 def _sum(tensor: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     if tensor.dtype is torch.uint64:  # torch adds no unsigned words; two's complement is the same
         return torch.sum(tensor.view(torch.int64), axes, keepdims).view(torch.uint64) if axes else tensor.clone()
-    return torch.sum(tensor, axes, keepdims) if axes else tensor.clone()
+    return torch.sum(tensor, axes, keepdims, dtype=tensor.dtype) if axes else tensor.clone()
 
 
 def _prod(tensor: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     if tensor.dtype is torch.uint64:
         return _prod(tensor.view(torch.int64), axes, keepdims).view(torch.uint64)
     for axis in sorted(axes, reverse=True):
-        tensor = torch.prod(tensor, axis, keepdims)
+        tensor = torch.prod(tensor, axis, keepdims, dtype=tensor.dtype)
     return tensor
 
 
@@ -124,7 +125,7 @@ def _extreme(function: Callable[..., Tensor], word: str) -> Core:
     def core(tensor: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
         if not axes:
             return tensor.clone()
-        if any(tensor.shape[axis] == 0 for axis in axes):
+        if tensor.numel() == 0 and any(tensor.shape[axis] == 0 for axis in axes):
             raise ValueError(f"zero-size array to reduction operation {word} which has no identity")
         return function(tensor, axes, keepdims)
 
@@ -139,10 +140,11 @@ def _any(tensor: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     return torch.any(tensor, axes, keepdims) if axes else tensor.clone()
 
 
+_highest, _lowest = _extreme(torch.amax, "maximum"), _extreme(torch.amin, "minimum")
 reduction("sum", _sum, 0, _accumulating)
 reduction("prod", _prod, 1, _accumulating)
-reduction("max", _extreme(torch.amax, "maximum"), None, _as_is)
-reduction("min", _extreme(torch.amin, "minimum"), None, _as_is)
+reduction("max", _highest, None, _as_is)
+reduction("min", _lowest, None, _as_is)
 reduction("all", _all, True, _truth)
 reduction("any", _any, False, _truth)
 alias(amax="max", amin="min")
@@ -203,6 +205,9 @@ def _variance(a: Tensor, axis: Any, dtype: Dtype, ddof: Any, keepdims: Any, wher
     x = x.float() if kind is torch.float16 else x
     axes = errors.normal_axes(axis, x.dim())
     keepdims = bool(keepdims) and keepdims is not _NO
+    if where is True and mean is _NO and axes and counted(x, axes, False, True)[1] > ddof:
+        value = torch.var(x, axes, correction=ddof, keepdim=keepdims)
+        return value.to(kind) if kind is torch.float16 else value
     kept, count = counted(x, axes, keepdims, where)
     wide_count = counted(x, axes, True, where)[1]
     centre = _sum(kept, axes, True) / wide_count if mean is _NO else tensor_of(mean)
@@ -226,7 +231,7 @@ def scan(function: Callable[..., Any]) -> Callable[..., Any]:
         x, dim = _flat(_accumulating(a, dtype), axis)
         if x.dtype is torch.uint64:
             return function(x.view(torch.int64), dim).view(torch.uint64)
-        return function(x, dim)
+        return function(x, dim, dtype=x.dtype)
 
     return core
 
@@ -281,7 +286,8 @@ for _name, _function in {"argmax": torch.argmax, "argmin": torch.argmin}.items()
 
 @native
 def count_nonzero(a: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-    return _sum((a != 0).to(torch.int64), axes_of(axis, a.dim()), keepdims)
+    axes = axes_of(axis, a.dim())
+    return _sum((a != 0).to(torch.int64), axes, True) if keepdims or not axes else torch.count_nonzero(a, axes)
 
 
 @native
@@ -289,8 +295,7 @@ def ptp(a: Tensor, axis: Any = None, out: Any = None, keepdims: bool = False) ->
     axes = axes_of(axis, a.dim())
     if a.dtype is torch.bool:
         raise TypeError("numpy boolean subtract, the `-` operator, is not supported")
-    high, low = _extreme(torch.amax, "maximum"), _extreme(torch.amin, "minimum")
-    value = high(a, axes, keepdims) - low(a, axes, keepdims)
+    value = _highest(a, axes, bool(keepdims)) - _lowest(a, axes, bool(keepdims))
     return value if out is None else write(out, value)
 
 
@@ -298,10 +303,10 @@ def ptp(a: Tensor, axis: Any = None, out: Any = None, keepdims: bool = False) ->
 def average(
     a: Tensor, axis: Any = None, weights: Tensor | None = None, returned: bool = False, *, keepdims: bool = False
 ) -> Any:
-    axes = axes_of(axis, a.dim())
+    axes = errors.normal_axes(axis, a.dim())
     if weights is None:
         x = floating(a)
-        value = torch.mean(x, axes, keepdims)
+        value = torch.mean(x, axes, keepdims) if axes else x.clone()
         return (value, torch.full_like(value, a.numel() / max(value.numel(), 1))) if returned else value
     if weights.shape != a.shape:
         if axis is None:
@@ -310,7 +315,7 @@ def average(
             raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
         order = sorted(range(len(axes)), key=lambda i: axes[i])
         weights = weights.permute(order).reshape([n if i in axes else 1 for i, n in enumerate(a.shape)])
-    scaled = floating(wrap(a * 1)._tensor) * weights
+    scaled = floating(a) * weights
     total = _sum(weights.expand(a.shape).to(scaled.dtype), axes, keepdims)
     if not total.requires_grad and bool((total == 0).any()):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")

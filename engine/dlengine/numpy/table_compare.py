@@ -1,0 +1,50 @@
+"""Arrays compared as wholes, and up to rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from dlengine.numpy.core import tensor_of, wrap
+from dlengine.numpy.dtypes import is_inexact
+from dlengine.numpy.native import NATIVE, native, register, same_dtype
+from dlengine.numpy.table_reductions import floating
+
+
+@native
+def isclose(a: Tensor, b: Tensor, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Tensor:
+    x, y = same_dtype(floating(a), floating(b))
+    if type(rtol) is type(atol) is float and rtol >= 0 and atol >= 0:
+        return torch.isclose(x, y, rtol, atol, equal_nan)
+    near = (x - y).abs() <= atol + rtol * y.abs()
+    close = torch.where(torch.isfinite(y), near, x == y) if not y.is_complex() else near | (x == y)
+    return close | (torch.isnan(x) & torch.isnan(y)) if equal_nan else close
+
+
+def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
+    return bool(NATIVE["isclose"](a, b, rtol, atol, equal_nan)._tensor.all())
+
+
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+    x, y = tensor_of(a1), tensor_of(a2)
+    if x.shape != y.shape:
+        return False
+    same = NATIVE["equal"](wrap(x), wrap(y))._tensor
+    if equal_nan and is_inexact(x.dtype) and is_inexact(y.dtype):
+        same = same | (torch.isnan(x) & torch.isnan(y))
+    return bool(same.all())
+
+
+def array_equiv(a1: Any, a2: Any) -> bool:
+    x, y = tensor_of(a1), tensor_of(a2)
+    try:
+        numpy.broadcast_shapes(tuple(x.shape), tuple(y.shape))
+    except ValueError:
+        return False
+    return bool(NATIVE["equal"](wrap(x), wrap(y))._tensor.all())
+
+
+register(allclose, array_equal, array_equiv)

@@ -1,0 +1,173 @@
+"""Products of arrays: dot and its kin, contractions, sliding products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from dlengine.numpy import errors
+from dlengine.numpy.core import ndarray, tensor_of, wrap, write
+from dlengine.numpy.native import NATIVE, Dtype, native, register, same_dtype
+
+
+@native
+def dot(a: Tensor, b: Tensor, out: Any = None) -> Any:
+    x, y = same_dtype(a, b)
+    if x.dim() == 0 or y.dim() == 0:
+        value = x * y
+    elif x.shape[-1] != y.shape[max(y.dim() - 2, 0)]:
+        last, inner = x.dim() - 1, max(y.dim() - 2, 0)
+        told = f"shapes {tuple(x.shape)} and {tuple(y.shape)} not aligned: "
+        told += f"{x.shape[last]} (dim {last}) != {y.shape[inner]} (dim {inner})"
+        raise ValueError(told.replace(", ", ",").replace(",)", ",)"))
+    elif y.dim() <= 2 and x.dtype is not torch.bool:
+        value = torch.matmul(x, y)
+    else:
+        value = contracted(x, y, ([x.dim() - 1], [max(y.dim() - 2, 0)]))
+    return value if out is None else write(out, value)
+
+
+def contracted(x: Tensor, y: Tensor, axes: Any) -> Tensor:
+    if x.dtype is torch.bool:
+        return torch.tensordot(x.to(torch.int64), y.to(torch.int64), dims=axes) != 0
+    return torch.tensordot(x, y, dims=axes)
+
+
+@native
+def vdot(a: Tensor, b: Tensor) -> Tensor:
+    x, y = same_dtype(a.reshape(-1), b.reshape(-1))
+    if x.shape != y.shape:
+        raise ValueError(f"cannot reshape array of size {y.numel()} into shape ({x.numel()},)")
+    return (x.conj() * y).sum().to(x.dtype)
+
+
+@native
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    x, y = same_dtype(a, b)
+    if x.dim() == 0 or y.dim() == 0:
+        return x * y
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(
+            f"shapes {tuple(x.shape)} and {tuple(y.shape)} not aligned: {x.shape[-1]} (dim {x.dim() - 1}) != "
+            f"{y.shape[-1]} (dim {y.dim() - 1})"
+        )
+    return contracted(x, y, ([-1], [-1])) if x.dtype is torch.bool else torch.inner(x, y)
+
+
+@native
+def outer(a: Tensor, b: Tensor) -> Tensor:
+    x, y = same_dtype(a.reshape(-1), b.reshape(-1))
+    return torch.outer(x, y)
+
+
+@native
+def tensordot(a: Tensor, b: Tensor, axes: Any = 2) -> Tensor:
+    x, y = same_dtype(a, b)
+    if isinstance(axes, int):
+        left, right = list(range(x.dim() - axes, x.dim())), list(range(axes))
+    else:
+        left, right = ([i] if isinstance(i, int) else list(i) for i in axes)
+    if len(left) != len(right) or any(x.shape[i] != y.shape[j] for i, j in zip(left, right, strict=False)):
+        raise ValueError(
+            f"shape-mismatch for sum: shapes {tuple(x.shape)} and {tuple(y.shape)}, axes {left} and {right}"
+        )
+    return contracted(x, y, (left, right))
+
+
+@native
+def kron(a: Tensor, b: Tensor) -> Tensor:
+    return torch.kron(*same_dtype(a, b))
+
+
+@native
+def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Tensor:
+    first, second, last = (axis, axis, axis) if axis is not None else (axisa, axisb, axisc)
+    x, y = same_dtype(a.movedim(first, -1), b.movedim(second, -1))
+    if x.shape[-1] != 3 or y.shape[-1] != 3:
+        raise ValueError(
+            f"Both input arrays must be (arrays of) 3-dimensional vectors, but they are {x.shape[-1]} and "
+            f"{y.shape[-1]} dimensional instead."
+        )
+    x, y = torch.broadcast_tensors(x, y)
+    return torch.linalg.cross(x, y, dim=-1).movedim(-1, last)
+
+
+@native
+def trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Dtype = None, out: Any = None) -> Any:
+    value = NATIVE["sum"](wrap(torch.diagonal(a, offset, axis1, axis2)), -1, dtype)._tensor
+    return value if out is None else write(out, value)
+
+
+@native
+def diagonal(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    if a.dim() < 2:
+        raise ValueError("diag requires an array of at least two dimensions")
+    return torch.diagonal(a, offset, errors.normal_axis(axis1, a.dim()), errors.normal_axis(axis2, a.dim()))
+
+
+def einsum(
+    subscripts: Any, *operands: Any, out: Any = None, dtype: Any = None, optimize: Any = False, **kwargs: Any
+) -> Any:
+    """Einstein's sum, from subscripts as text or as lists of axes."""
+    if not isinstance(subscripts, str):
+        subscripts, *operands = _spelled((subscripts, *operands))  # type: ignore[assignment]
+    tensors = same_dtype(*[o._tensor if type(o) is ndarray else tensor_of(o) for o in operands])
+    kind = tensors[0].dtype
+    if kind is torch.bool:
+        tensors = [t.to(torch.int64) for t in tensors]
+    try:
+        value = torch.einsum(subscripts, *tensors)
+        value = value if value.dtype is kind else value.to(kind)
+    except RuntimeError as error:
+        raise ValueError(f"{error} (shapes {[tuple(t.shape) for t in tensors]})") from None
+    value = value if dtype is None else value.to(tensor_of(numpy.empty(0, dtype)).dtype)
+    return wrap(value) if out is None else write(out, value)
+
+
+def _spelled(operands: tuple[Any, ...]) -> list[Any]:
+    """einsum's other form, (array, axes, array, axes, ..., out axes), as subscripts and arrays."""
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+    def word(axes: Any) -> str:
+        return "".join("..." if i is Ellipsis else letters[i] for i in axes)
+
+    pairs = len(operands) // 2
+    text = ",".join(word(operands[2 * i + 1]) for i in range(pairs))
+    if len(operands) % 2:
+        text += "->" + word(operands[-1])
+    return [text, *operands[: 2 * pairs : 2]]
+
+
+register(einsum)
+
+
+@native
+def convolve(a: Tensor, v: Tensor, mode: str = "full") -> Tensor:
+    x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v))
+    if x.numel() == 0 or y.numel() == 0:
+        raise ValueError(f"{'a' if x.numel() == 0 else 'v'} cannot be empty")
+    x, y = (x, y) if x.numel() >= y.numel() else (y, x)
+    return _correlated(x, y.flip(0), mode)
+
+
+@native
+def correlate(a: Tensor, v: Tensor, mode: str = "valid") -> Tensor:
+    x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v).conj().resolve_conj())
+    if x.numel() >= y.numel():
+        return _correlated(x, y, mode)
+    return _correlated(y, x, mode).flip(0)
+
+
+def _correlated(x: Tensor, y: Tensor, mode: str) -> Tensor:
+    """Sliding products of a longer and a shorter vector."""
+    m = y.numel()
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"mode must be one of 'valid', 'same', or 'full' (got '{mode}')")
+    front, back = {"full": (m - 1, m - 1), "same": (m // 2, m - 1 - m // 2), "valid": (0, 0)}[mode]
+    padded = torch.cat([x.new_zeros(front), x, x.new_zeros(back)])
+    if x.dtype is torch.bool:
+        return (padded.unfold(0, m, 1) & y).any(-1)
+    return (padded.unfold(0, m, 1) * y).sum(-1).to(x.dtype)

@@ -1,0 +1,143 @@
+"""Quantiles, medians, covariances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from dlengine.numpy import errors
+from dlengine.numpy.core import tensor_of, wrap, write
+from dlengine.numpy.dtypes import default_float
+from dlengine.numpy.native import NATIVE, Dtype, native, same_dtype
+from dlengine.numpy.table_reductions import floating
+
+_NO = numpy._NoValue
+
+
+def _probabilities(q: Any, x: Tensor, scale: float) -> Tensor:
+    found = (tensor_of(q, x.device).to(torch.float64) / scale).to(
+        x.dtype if x.dtype.is_floating_point else default_float()
+    )
+    if bool(((found < 0) | (found > 1)).any()):
+        raise ValueError(
+            "Quantiles must be in the range [0, 1]" if scale == 1 else "Percentiles must be in the range [0, 100]"
+        )
+    return found
+
+
+_METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _quantile(name: str, scale: float, skip_nan: bool) -> Callable[..., Any]:
+    function = torch.nanquantile if skip_nan else torch.quantile
+
+    def core(a: Tensor, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
+             method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:  # fmt: skip
+        x = floating(a)
+        if method not in _METHODS or weights is not None:
+            from dlengine.numpy import fallback
+
+            return fallback.fallback(name)(
+                wrap(a), q, axis=axis, method=method, keepdims=keepdims, weights=weights
+            )._tensor
+        axes = errors.normal_axes(axis, x.dim())
+        keepdims = bool(keepdims) and keepdims is not _NO
+        if type(q) is float and 0 <= q <= scale and len(axes) == 1 and x.numel() and out is None:
+            return function(x, q / scale, axes[0], keepdims, interpolation=method)
+        points = _probabilities(q, x, scale)
+        flat, shape = merged(x, axes)
+        if flat.shape[-1] == 0:
+            raise IndexError("cannot take a quantile of an empty axis")
+        value = function(flat, points.reshape(-1), dim=-1, interpolation=method).reshape((*points.shape, *shape))
+        if keepdims:
+            value = value.reshape((*points.shape, *(1 if i in axes else n for i, n in enumerate(x.shape))))
+        return value if out is None else write(out, value)
+
+    return core
+
+
+def merged(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
+    """The axes flattened into a last one, and the shape without them."""
+    if len(axes) == 1 and axes[0] == x.dim() - 1:
+        return x, tuple(x.shape[:-1])
+    kept = [i for i in range(x.dim()) if i not in axes]
+    moved = x.permute([*kept, *axes])
+    shape = tuple(x.shape[i] for i in kept)
+    return moved.reshape((*shape, math.prod(x.shape[i] for i in axes))), shape
+
+
+for _name, _scale, _skip in (
+    ("quantile", 1.0, False),
+    ("percentile", 100.0, False),
+    ("nanquantile", 1.0, True),
+    ("nanpercentile", 100.0, True),
+):
+    native(_quantile(_name, _scale, _skip), name=_name)
+
+
+def _median(name: str) -> Callable[..., Any]:
+    def core(a: Tensor, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+        x = floating(a)
+        axes = errors.normal_axes(axis, x.dim())
+        flat, shape = merged(x, axes)
+        if flat.shape[-1] == 0:
+            value = flat.new_full(shape, torch.nan)
+        elif name == "nanmedian":
+            value = torch.nanquantile(flat, 0.5, dim=-1)
+        else:
+            ordered = torch.sort(flat, dim=-1).values
+            count = flat.shape[-1]
+            value = ordered.narrow(-1, (count - 1) // 2, 1 + (count + 1) % 2).mean(-1)
+            last = ordered.select(-1, -1)  # where NaNs are sorted to
+            value = torch.where(torch.isnan(last), last, value)
+        if keepdims is True:
+            value = value.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
+        return value if out is None else write(out, value)
+
+    return core
+
+
+for _name in ("median", "nanmedian"):
+    native(_median(_name), name=_name)
+
+
+@native
+def cov(
+    m: Tensor,
+    y: Tensor | None = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: Any = None,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+    *,
+    dtype: Dtype = None,
+) -> Tensor:
+    if m.dim() > 2:
+        raise ValueError("m has more than 2 dimensions")
+    x = torch.atleast_2d(floating(m, dtype))
+    x = x.mT if not rowvar and m.dim() == 2 else x
+    if y is not None:
+        other = torch.atleast_2d(floating(y, dtype))
+        x = torch.cat(same_dtype(x, other.mT if not rowvar and other.shape[0] != 1 else other))
+    correction = (0 if bias else 1) if ddof is None else int(ddof)
+    return torch.cov(x, correction=correction, fweights=fweights, aweights=aweights)
+
+
+@native
+def corrcoef(x: Tensor, y: Tensor | None = None, rowvar: bool = True, *, dtype: Dtype = None) -> Tensor:
+    covariance = NATIVE["cov"](wrap(x), None if y is None else wrap(y), rowvar, dtype=dtype)._tensor
+    if covariance.dim() == 0:
+        return covariance / covariance
+    spread = torch.sqrt(torch.diagonal(covariance).real)
+    scaled = covariance / spread.unsqueeze(1) / spread
+    return (
+        torch.complex(scaled.real.clamp(-1, 1), scaled.imag.clamp(-1, 1))
+        if scaled.is_complex()
+        else scaled.clamp(-1, 1)
+    )
