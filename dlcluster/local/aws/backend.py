@@ -60,7 +60,7 @@ class Backend:
         operation = model.operation_model(action)
         protocol = model.metadata["protocol"]
         request = create_serializer(protocol, include_validation=False).serialize_to_request(params, operation)
-        answer = self.respond(_environ(request, model.signing_name, region, access_key), service, action)
+        answer = self.respond(_environ(request, service, region, access_key), service, action)
         headers = {name.lower(): value for name, value in answer.headers}
         raw = {"body": answer.body, "status_code": answer.status, "headers": headers}
         output: Any = operation.output_shape
@@ -106,6 +106,12 @@ class Backend:
 
         found = list(iam_backends[self.account_id]["aws"].instance_profiles.values())
         return next((item.roles[0].name for item in found if item.name == profile and item.roles), None)
+
+    def has_access_point(self, region: str, identity: str) -> bool:
+        """Whether an access point of EFS exists."""
+        from moto.efs.models import efs_backends
+
+        return identity in efs_backends[self.account_id][region].access_points
 
     def take_bucket_policy(self, bucket: str) -> bytes:
         """Take a bucket's policy out of moto."""

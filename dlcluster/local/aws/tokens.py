@@ -76,8 +76,7 @@ class ClientTokens:
     def _refuse_access_point(self, region: str, answer: Answer) -> None:
         """Raise AwsError while the access point that a token made exists."""
         made = json.loads(answer.body)["AccessPointId"]
-        rows = self._backend.call("efs", "DescribeAccessPoints", {}, region)["AccessPoints"]
-        if any(row["AccessPointId"] == made for row in rows):
+        if self._backend.has_access_point(region, made):
             raise AwsError(_TOKENS["efs"][1], f"Access point '{made}' already exists with this client token", 409)
 
 
