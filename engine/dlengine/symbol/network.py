@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 
 from dlengine.errors import EngineError
+from dlengine.symbol.arrays import is_array, unwrap, wrap
 from dlengine.symbol.infer import FAILURES, blame
 from dlengine.symbol.outputs import Head
 
@@ -22,16 +23,13 @@ class Network(fx.GraphModule):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The output for tensors or arrays; it is of the kind of the inputs."""
-        wrapped = [getattr(arg, "tensor", arg) for arg in args]
+        arrays = any(map(is_array, args))
+        tensors = unwrap(args) if arrays else args
         try:
-            result = super().__call__(*wrapped, **kwargs)
+            result = super().__call__(*tensors, **kwargs)
         except FAILURES as error:
-            raise _explain(self, wrapped, error) from None
-        if all(new is old for new, old in zip(wrapped, args, strict=True)):
-            return result
-        from dlengine.numpy import from_tensor
-
-        return tuple(map(from_tensor, result)) if isinstance(result, tuple) else from_tensor(result)
+            raise _explain(self, tensors, error) from None
+        return wrap(result) if arrays else result
 
     @property
     def default_loss(self) -> Callable[[Any, Any], torch.Tensor] | None:

@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
 from dlengine.errors import EngineError
+from dlengine.symbol.arrays import unwrap
 from dlengine.symbol.call import fill
 from dlengine.symbol.functions import template
 from dlengine.symbol.node import Node
@@ -25,8 +25,7 @@ class PythonFunction(nn.Module):
         self._args, self._kwargs = args, kwargs
 
     def forward(self, *inputs: Any) -> Any:
-        result = self.function(*fill(self._args, inputs), **fill(self._kwargs, inputs))
-        return result if isinstance(result, torch.Tensor) else getattr(result, "tensor", result)
+        return unwrap(self.function(*fill(self._args, inputs), **fill(self._kwargs, inputs)))
 
     def extra_repr(self) -> str:
         return getattr(self.function, "__qualname__", repr(self.function))

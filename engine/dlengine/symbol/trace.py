@@ -31,7 +31,8 @@ def trace(target: nn.Module | Callable[..., Any]) -> Symbol:
     it. Raises EngineError where the code decides by the values of tensors, which no graph can: that part may stay
     Python with `symbol.node`.
     """
-    flow, root = capture(target)
+    defaults = {name: one.default for name, one in parameters_of(target).items() if one.default is not one.empty}
+    flow, root = capture(target, defaults)
     values: dict[fx.Node, Any] = {}
     used: set[str] = set()
     for node in flow.nodes:
@@ -43,13 +44,14 @@ def trace(target: nn.Module | Callable[..., Any]) -> Symbol:
     raise AssertionError("a graph ends with its output")
 
 
-def capture(target: nn.Module | Callable[..., Any]) -> tuple[fx.Graph, nn.Module]:
-    """The torch.fx graph of a module or function and the module that holds its layers; EngineError if there is none."""
-    if not callable(target):
-        raise EngineError(f"a {type(target).__name__} cannot be traced", "give a function or a torch module")
-    tracer = _Tracer()
+def capture(target: nn.Module | Callable[..., Any], fixed: dict[str, Any]) -> tuple[fx.Graph, nn.Module]:
+    """The torch.fx graph of a module or function and the module that holds its layers; EngineError if there is none.
+
+    Its inputs are the arguments that are not among `fixed`, which have one value.
+    """
+    tracer = _Tracer(fixed)
     try:
-        flow = tracer.trace(target, concrete_args=_fixed(target))
+        flow = tracer.trace(target)
     except EngineError:
         raise
     except Exception as error:
@@ -62,20 +64,36 @@ _HINT = "what depends on the values of tensors may be a function of its own, dec
 
 
 class _Tracer(fx.Tracer):
+    """torch.fx's tracer with arguments that are fixed, and with the engine's layers as single calls."""
+
+    def __init__(self, fixed: dict[str, Any]) -> None:
+        super().__init__()
+        self._fixed = fixed
+
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         return isinstance(module, _OWN_LEAVES) or super().is_leaf_module(module, name)
 
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        """The function to run and the stand-ins to run it on."""
+        names = list(inspect.signature(root_fn).parameters)[is_module:]
+        values = {
+            name: self._fixed[name] if name in self._fixed else self.create_proxy("placeholder", name, (), {})
+            for name in names
+        }
+        return lambda *root: root_fn(*root, **values), [self.root] if is_module else []
 
-def _fixed(target: Any) -> dict[str, Any]:
-    """Arguments with a default value, which keep it."""
-    function = target.forward if isinstance(target, nn.Module) else target
-    fixed = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise EngineError(f"arguments such as *{name} cannot be traced", "name each argument")
-        if parameter.default is not parameter.empty:
-            fixed[name] = parameter.default
-    return fixed
+
+def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
+    """The arguments of a function or of a module's `forward`; EngineError where it takes any number of them."""
+    if not callable(target):
+        raise EngineError(f"a {type(target).__name__} cannot be traced", "give a function or a torch module")
+    parameters = inspect.signature(target.forward if isinstance(target, nn.Module) else target).parameters
+    for name, parameter in parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise EngineError(
+                f"arguments such as {parameter} cannot be traced", f"give '{name}' an ordinary argument each"
+            )
+    return dict(parameters)
 
 
 def _reason(error: Exception) -> str:
