@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Head and worker on this machine: srun and sbatch run a job, then everything is stopped again and the key is gone.
+set -euo pipefail
+
+stop() {
+  if [[ -d /run/systemd/system ]]; then
+    systemctl disable --now slurmd slurmctld munge || true
+  else
+    for file in /run/slurmd.pid /run/slurmctld.pid /run/munge/munged.pid; do
+      if [[ -s $file ]]; then kill "$(<"$file")" || true; fi
+    done
+  fi
+  rm -rf /etc/munge/munge.key /etc/slurm/slurm.conf /var/lib/slurm/state /var/lib/slurm/slurmd "$folder"
+}
+
+folder=$(mktemp -d)
+trap stop EXIT
+dlcluster-slurm head
+dlcluster-slurm worker "$(hostname -s)"
+for _ in $(seq 60); do
+  if sinfo --noheader --format '%T' 2>/dev/null | grep -qx idle; then break; fi
+  sleep 1
+done
+sinfo
+said=$(srun --time 1 hostname -s)
+test "$said" = "$(hostname -s)"
+echo "srun: ran on $said"
+sbatch --wait --time 1 --chdir "$folder" --output "$folder/out" job.sh
+grep '^job [0-9]* on ' "$folder/out"
