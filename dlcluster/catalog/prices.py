@@ -10,11 +10,12 @@ from dlcluster.catalog.table import number, rows
 
 @dataclass(frozen=True)
 class RegionalPrices:
-    """USD: gp3 storage per GiB and month, a NAT gateway and a public IPv4 address per hour."""
+    """USD: gp3 storage and snapshots per GiB and month, a NAT gateway and a public IPv4 address per hour."""
 
     gp3_gib_month: float | None
     nat_gateway_hour: float | None
     public_ipv4_hour: float | None
+    snapshot_gib_month: float | None
 
 
 @cache
@@ -45,4 +46,4 @@ def regional_prices(region: str) -> RegionalPrices:
     for row in rows("regional_prices"):
         if row["region"] == region:
             return RegionalPrices(**{key: number(cell) for key, cell in row.items() if key != "region"})
-    return RegionalPrices(None, None, None)
+    return RegionalPrices(None, None, None, None)

@@ -45,7 +45,12 @@ def no_gpu_driver(config: ClusterConfig) -> Said:
 
 
 def no_torch(config: ClusterConfig) -> Said:
-    if config.cloud == "aws" and config.python is None and config.node_python == "/usr/bin/python3":
+    if (
+        config.recipe is None
+        and config.cloud == "aws"
+        and config.python is None
+        and config.node_python == "/usr/bin/python3"
+    ):
         yield (
             f"image: jobs on {config.image} run /usr/bin/python3, which may lack torch",
             "set `python`, or install torch in `setup`",

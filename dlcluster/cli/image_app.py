@@ -70,3 +70,55 @@ def spec(
     from dlcluster.cli.image import run_spec
 
     run_spec(name, to.value, output, images, platform, json_)
+
+
+@app.command()
+@command
+def build(
+    name: Recipe,
+    to: Annotated[
+        BuildTarget, typer.Option("--to", help="On AWS by EC2 Image Builder, or a root file system here (Linux, root).")
+    ] = BuildTarget.imagebuilder,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be made and what it costs; do nothing.")
+    ] = False,
+    yes: Yes = False,
+    file: File = None,
+    region: Region = None,
+    images: Images = None,
+    platform: Platform = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="rootfs: the folder to make.")] = None,
+    mirror: Annotated[str | None, typer.Option("--mirror", help="rootfs: package mirror.")] = None,
+    bind: Annotated[list[str] | None, typer.Option("--bind", help="rootfs: HOST:TARGET, while building.")] = None,
+    env: Annotated[list[str] | None, typer.Option("--env", help="rootfs: KEY=VALUE for all scripts.")] = None,
+    json_: Json = False,
+) -> None:
+    """Build an image from a recipe, tests included, and print its AMI id or folder."""
+    if to is BuildTarget.rootfs:
+        from dlcluster.cli.image import run_rootfs
+
+        run_rootfs(name, images, platform, output, mirror, bind or [], env or [], plan, json_)
+        return
+    from dlcluster.cli.image_cloud import run_build
+
+    run_build(name, images, platform, file, region, plan, yes, json_)
+
+
+@app.command()
+@command
+def status(name: Recipe, file: File = None, region: Region = None, images: Images = None, json_: Json = False) -> None:
+    """Show the images built from a recipe, and the builds that run."""
+    from dlcluster.cli.image_cloud import run_status
+
+    run_status(name, images, file, region, json_)
+
+
+@app.command()
+@command
+def delete(
+    name: Recipe, yes: Yes = False, file: File = None, region: Region = None, images: Images = None, json_: Json = False
+) -> int:
+    """Remove the pipeline of a recipe and every image built from it, and prove that nothing is left."""
+    from dlcluster.cli.image_cloud import run_delete
+
+    return run_delete(name, images, file, region, yes, json_)

@@ -44,6 +44,12 @@ class Session:
     def poll(self) -> float:
         return 0.1 if self.cloud == "local" else 2.0
 
+    def in_region(self, region: str) -> Session:
+        """The same cloud and credentials elsewhere."""
+        if region == self.region:
+            return self
+        return Session(self.cloud, region, self.ssh_port, self.endpoint, self.profile)
+
     def client(self, service: str) -> Any:
         """A cached, thread-safe boto3 client."""
         with self._lock:

@@ -136,7 +136,10 @@ def plan(
     *,
     exists: bool,
 ) -> Plan:
-    """Make a change set and return what it would do. Call `apply` or `discard` with the result."""
+    """Make a change set and return what it would do. Call `apply` or `discard` with the result.
+
+    template: its text, or the https:// address of one in S3 (more than 51,200 bytes are only taken from there).
+    """
     client = session.client("cloudformation")
     kind = "update" if exists else "create"
     change_set = f"dlcluster-{uuid.uuid4().hex[:12]}"
@@ -145,7 +148,7 @@ def plan(
             StackName=name,
             ChangeSetName=change_set,
             ChangeSetType=kind.upper(),
-            TemplateBody=template,
+            **{"TemplateURL" if template.startswith("https://") else "TemplateBody": template},
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
             Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
             Capabilities=CAPABILITIES,

@@ -13,6 +13,7 @@ from dlcluster.cloud.session import Session, aws_errors
 from dlcluster.cloud.stacks import Plan, Stack
 from dlcluster.cluster.open import cluster_key, open_cluster, session
 from dlcluster.cluster.ready import verify, wait_until_ready
+from dlcluster.cluster.recipe import newest, recipe_of
 from dlcluster.cluster.report import Reporter
 from dlcluster.cluster.state import Record
 from dlcluster.config import ClusterConfig
@@ -116,13 +117,17 @@ def _pin_image(live: Session, config: ClusterConfig, stack: Stack | None) -> Clu
     """
     if config.image.startswith("ami-"):
         return config
+    recipe = recipe_of(config)
+    python = config.python or (recipe.recipe.python if recipe else config.node_python)
     if stack and stack.tags.get(IMAGE_TAG) == config.image:
         ami = stack.parameters["ImageId"]
+    elif recipe:
+        ami = newest(live, recipe)
     else:
         with aws_errors(f"looking for the image {config.image}"):
             answer = live.client("ssm").get_parameter(Name=image_parameter(config.image))
         ami = answer["Parameter"]["Value"]
-    return config.model_copy(update={"image": ami, "python": config.node_python})
+    return config.model_copy(update={"image": ami, "python": python})
 
 
 def _vpc_cidr(live: Session, config: ClusterConfig, stack: Stack | None) -> str:

@@ -31,11 +31,12 @@ def _vpc_cidr(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    if re.fullmatch(r"ami-[0-9a-f]{8,17}|ssm:/[\w./-]+", value, re.ASCII) or catalog.image(value):
+    known = r"ami-[0-9a-f]{8,17}|ssm:/[\w./-]+|recipe:[a-z][a-z0-9-]*"
+    if re.fullmatch(known, value, re.ASCII) or catalog.image(value):
         return value
     guess = catalog.nearest(value, catalog.images())
     hint = f"; did you mean {guess}?" if guess else f"; names: {', '.join(catalog.images())}"
-    raise ValueError(f"expected an image name, ami-... or ssm:/path, got {value!r}{hint}")
+    raise ValueError(f"expected an image name, recipe:NAME, ami-... or ssm:/path, got {value!r}{hint}")
 
 
 def _tags(value: dict[str, str]) -> dict[str, str]:
@@ -123,7 +124,9 @@ class ClusterConfig(_Model):
     profile: str | None = None
     """Profile of the AWS credentials files. Unset: what the AWS SDK finds by itself."""
     image: Annotated[str, AfterValidator(_image)] = "dlami-pytorch"
-    """Machine image: a name of the catalog, ami-..., or ssm:/path of a parameter that holds an AMI id."""
+    """Machine image: a name of the catalog, recipe:NAME, ami-..., or ssm:/path of a parameter that holds an AMI id."""
+    images: str | None = None
+    """Folder with image recipes of your own, besides those that ship with dlcluster."""
     python: Python | None = None
     """Path of the Python with torch on the nodes. Unset: the image's own."""
     head: Head = Head()
@@ -147,6 +150,11 @@ class ClusterConfig(_Model):
     @property
     def stack_name(self) -> str:
         return f"dlcluster-{self.name}"
+
+    @property
+    def recipe(self) -> str | None:
+        """The image recipe that `image` names, or None."""
+        return self.image.removeprefix("recipe:") if self.image.startswith("recipe:") else None
 
     @property
     def use_efa(self) -> bool:

@@ -46,7 +46,7 @@ def test_prices_by_region_and_market():
 def test_an_unknown_price_is_none_and_never_zero():
     assert catalog.price("p5.48xlarge", "sa-east-1") is None
     assert catalog.price("no.such", "us-east-1") is None
-    assert catalog.regional_prices("sa-east-1") == catalog.RegionalPrices(None, None, None)
+    assert catalog.regional_prices("sa-east-1") == catalog.RegionalPrices(None, None, None, None)
     known = [catalog.price(name, region) for name in catalog.instance_types() for region in catalog.price_regions(name)]
     assert min(known) > 0
 

@@ -22,7 +22,7 @@ def test_the_cluster_file_document_lists_every_key_rule_and_image():
     keys = [key for key in schema["properties"] if key not in models]
     keys += [f"{part}.{key}" for part, model in models.items() for key in schema["$defs"][model]["properties"]]
     listed = _first_cells((DOCS / "cluster-file.md").read_text())
-    assert sorted(listed) == sorted([*keys, *checks.RULES, *catalog.images(), "ami-...", "ssm:/path"])
+    assert sorted(listed) == sorted([*keys, *checks.RULES, *catalog.images(), "recipe:NAME", "ami-...", "ssm:/path"])
 
 
 def test_the_rules_are_documented_with_their_level():

@@ -1,0 +1,177 @@
+"""Machine images of recipes: those that exist, by their tags, and the pipelines of EC2 Image Builder that make them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dlcluster.cloud.session import Session, aws_errors, error_code
+from dlcluster.errors import Exit, UserError
+from dlcluster.image.resolved import HASH_TAG, RECIPE_TAG
+
+ENDED = {"AVAILABLE", "FAILED", "CANCELLED", "DEPRECATED", "DELETED", "DISABLED"}
+"""States of a build in which nothing happens any more."""
+
+
+@dataclass(frozen=True)
+class Ami:
+    """One image of this account. created: ISO 8601, as EC2 gives it."""
+
+    id: str
+    region: str
+    name: str
+    recipe: str
+    hash: str
+    state: str
+    created: str
+    snapshots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Build:
+    """One run of a pipeline. arn: of the image version that it makes. amis: by region, once they are there."""
+
+    arn: str
+    state: str
+    reason: str
+    created: str
+    amis: dict[str, str]
+
+    @property
+    def runs(self) -> bool:
+        return self.state not in ENDED
+
+
+def amis(session: Session, recipe: str) -> list[Ami]:
+    """The account's own images of a recipe in the session's region, newest first."""
+    with aws_errors(f"looking for images of the recipe {recipe}"):
+        pages = session.client("ec2").get_paginator("describe_images")
+        filters = [{"Name": f"tag:{RECIPE_TAG}", "Values": [recipe]}]
+        rows = [row for page in pages.paginate(Owners=["self"], Filters=filters) for row in page["Images"]]
+    return sorted((_ami(session, row) for row in rows), key=lambda ami: (ami.created, ami.id), reverse=True)
+
+
+def _ami(session: Session, row: dict[str, Any]) -> Ami:
+    tags = {tag["Key"]: tag["Value"] for tag in row.get("Tags", [])}
+    disks = [mapping.get("Ebs", {}).get("SnapshotId") for mapping in row.get("BlockDeviceMappings", [])]
+    return Ami(
+        id=row["ImageId"],
+        region=session.region,
+        name=row.get("Name", ""),
+        recipe=tags.get(RECIPE_TAG, ""),
+        hash=tags.get(HASH_TAG, ""),
+        state=row.get("State", ""),
+        created=str(row.get("CreationDate", "")),
+        snapshots=tuple(disk for disk in disks if disk),
+    )
+
+
+def remove(session: Session, ami: Ami) -> None:
+    """Deregister an image and delete its snapshots. What is gone already is fine."""
+    from botocore.exceptions import ClientError
+
+    ec2 = session.client("ec2")
+    calls: list[tuple[Callable[..., Any], dict[str, str]]] = [(ec2.deregister_image, {"ImageId": ami.id})]
+    calls += [(ec2.delete_snapshot, {"SnapshotId": snapshot}) for snapshot in ami.snapshots]
+    with aws_errors(f"removing the image {ami.id}"):
+        for call, params in calls:
+            try:
+                call(**params)
+            except ClientError as error:
+                if not error_code(error).endswith((".NotFound", ".Unavailable")):
+                    raise
+
+
+def snapshots(session: Session, recipe: str) -> list[str]:
+    """Ids of the account's snapshots that carry the recipe's tag."""
+    with aws_errors(f"looking for snapshots of the recipe {recipe}"):
+        pages = session.client("ec2").get_paginator("describe_snapshots")
+        filters = [{"Name": f"tag:{RECIPE_TAG}", "Values": [recipe]}]
+        return [
+            row["SnapshotId"]
+            for page in pages.paginate(OwnerIds=["self"], Filters=filters)
+            for row in page["Snapshots"]
+        ]
+
+
+def start(session: Session, pipeline: str) -> str:
+    """Start a build; returns the ARN of the image version that it makes."""
+    with aws_errors("starting the pipeline"):
+        answer = session.client("imagebuilder").start_image_pipeline_execution(
+            imagePipelineArn=pipeline, clientToken=str(uuid.uuid4())
+        )
+    return str(answer["imageBuildVersionArn"])
+
+
+def look(session: Session, arn: str) -> Build:
+    """How far a build is."""
+    with aws_errors("looking at the build"):
+        return _build(session.client("imagebuilder").get_image(imageBuildVersionArn=arn)["image"])
+
+
+def builds(session: Session, pipeline: str) -> list[Build]:
+    """Every build of a pipeline that is not deleted, newest first."""
+    with aws_errors("listing the builds"):
+        pages = session.client("imagebuilder").get_paginator("list_image_pipeline_images")
+        rows = [row for page in pages.paginate(imagePipelineArn=pipeline) for row in page["imageSummaryList"]]
+    return sorted((_build(row) for row in rows), key=lambda build: (build.created, build.arn), reverse=True)
+
+
+def _build(row: dict[str, Any]) -> Build:
+    state = row.get("state", {})
+    made = row.get("outputResources", {}).get("amis", [])
+    return Build(
+        arn=row["arn"],
+        state=state.get("status", ""),
+        reason=state.get("reason", ""),
+        created=str(row.get("dateCreated", "")),
+        amis={ami["region"]: ami["image"] for ami in made if "image" in ami},
+    )
+
+
+def follow(session: Session, arn: str, on_state: Callable[[Build], None]) -> Build:
+    """Report every new state of a build until it ends. UserError FAILED with AWS's reason when it made no image."""
+    known = ""
+    while True:
+        build = look(session, arn)
+        if build.state != known:
+            known = build.state
+            on_state(build)
+        if not build.runs:
+            break
+        time.sleep(5 * session.poll)
+    if build.state != "AVAILABLE":
+        raise UserError(
+            f"the build ended {build.state}: {build.reason or 'no reason given'}",
+            where=arn,
+            hint="the log group /aws/imagebuilder/... of the recipe has what the scripts printed",
+            code=Exit.FAILED,
+        )
+    return build
+
+
+def forget(session: Session, build: Build) -> None:
+    """Delete Image Builder's record of a build; its AMI stays. Runs that are under way are cancelled first."""
+    from botocore.exceptions import ClientError
+
+    client = session.client("imagebuilder")
+    with aws_errors(f"deleting the build {build.arn}"):
+        try:
+            if build.runs:
+                client.cancel_image_creation(imageBuildVersionArn=build.arn, clientToken=str(uuid.uuid4()))
+                for _ in _until(session, build.arn):
+                    pass
+            client.delete_image(imageBuildVersionArn=build.arn)
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+
+
+def _until(session: Session, arn: str) -> Iterator[Build]:
+    """Looks at a build until it rests."""
+    while (build := look(session, arn)).runs:
+        yield build
+        time.sleep(session.poll)
