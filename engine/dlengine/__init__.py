@@ -31,19 +31,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Callback",
+    "EarlyStop",
     "EngineError",
     "Interrupted",
+    "Metric",
     "Result",
+    "Stream",
     "compile",
     "data",
     "device",
     "fit",
     "models",
     "numpy",
+    "predict",
+    "score",
     "symbol",
 ]
 
-_TRAIN = {"Callback", "Interrupted", "Result", "fit"}
+_TRAIN = {"Callback", "EarlyStop", "Interrupted", "Metric", "Result", "Stream", "fit", "predict", "score"}
 
 
 def __getattr__(name: str) -> Any:
