@@ -73,6 +73,7 @@ def _fetch(url: str, sha256: str) -> str:
     """The directory of the unpacked bundle; downloads it unless an earlier job has brought it."""
     target = files.bundle_dir(sha256)
     if os.path.isdir(target):
+        os.utime(target)  # used just now: not the next to be pruned
         return target
     os.makedirs(os.path.dirname(target), exist_ok=True)
     scratch = tempfile.mkdtemp(prefix=".pull-", dir=os.path.dirname(target))

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from . import files, processes, storing
+from . import files, processes, prune, storing
 
 KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 5, "TCP_USER_TIMEOUT": 15000}
 
@@ -94,6 +94,7 @@ def main(directory: str, *descriptors: str) -> None:
         from .worker import Worker
 
         Worker(spec, directory).run()
+    print("pruned", *prune.prune(), flush=True)
 
 
 if __name__ == "__main__":
