@@ -15,9 +15,6 @@ from dlcluster.image import imagebuilder
 from dlcluster.image.awstoe import SCRIPTS
 from dlcluster.image.resolved import RECIPE_TAG, Image
 
-TEMPLATE_LIMIT = 51200
-"""Bytes of a template that CloudFormation takes in the call itself."""
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -44,7 +41,7 @@ def prepare(image: Image, session: Session, reporter: Reporter) -> Prepared:
     stack = stacks.settle(session, name, reporter.event)
     spec = imagebuilder.render(image)
     template, parameters = spec.files[spec.main], {}
-    large = len(template.encode()) > TEMPLATE_LIMIT
+    large = len(template.encode()) > imagebuilder.TEMPLATE_LIMIT
     if large or imagebuilder.needs_scripts(image):
         reporter.step("uploading the scripts")
         store = Store(session, _make_bucket(session))

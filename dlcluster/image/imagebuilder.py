@@ -29,6 +29,8 @@ from dlcluster.image.spec import Spec
 TARGET = "imagebuilder"
 INLINE_LIMIT = 16000
 """Characters that the Data property of AWS::ImageBuilder::Component takes; a longer document has to lie in S3."""
+TEMPLATE_LIMIT = 51200
+"""Bytes of a template that CloudFormation takes in the call itself; a longer one has to lie in S3."""
 PIPELINE = "PipelineArn"
 """Name of the stack's output."""
 _MANAGED = ("EC2InstanceProfileForImageBuilder", "AmazonSSMManagedInstanceCore")
@@ -61,11 +63,20 @@ def render(image: Image) -> Spec:
     long = {f"{name}.yaml": text for name, text in documents.items() if not inline(text)}
     template = json.dumps(build_template(image), indent=1, ensure_ascii=False) + "\n"
     fetched = {step.sources[name]: step.files[name] for step in image.steps for name in assets(step)}
-    use = (
-        "aws cloudformation deploy --region {region} --stack-name "
-        f"{stack_name(image.name)} --template-file {{folder}}/template.json --capabilities CAPABILITY_IAM"
+    return Spec({"template.json": template, **long}, fetched, _use(image, len(template.encode())))
+
+
+def _use(image: Image, size: int) -> str:
+    deploy = (
+        f"aws cloudformation deploy --region {{region}} --stack-name {stack_name(image.name)} "
+        "--template-file {folder}/template.json --capabilities CAPABILITY_IAM"
     )
-    return Spec({"template.json": template, **long}, fetched, use)
+    if size > TEMPLATE_LIMIT:
+        deploy += " --s3-bucket BUCKET"
+    if needs_scripts(image):
+        address = f"s3://BUCKET/{image.name}"
+        deploy = f"aws s3 cp --recursive {{folder}} {address} && {deploy} --parameter-overrides {SCRIPTS}={address}"
+    return deploy
 
 
 def inline(text: str) -> bool:
