@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from dlengine import EngineError, Metric
+from dlengine.parallel import Group, Place
+from dlengine.train.meter import Meter, layout
+from dlengine.train.metrics import build
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ALONE = Group(Place(), torch.device("cpu"))
+GENERATOR = torch.Generator().manual_seed(0)
+LOGITS, LABELS = torch.randn(101, 7, generator=GENERATOR), torch.randint(0, 7, (101,), generator=GENERATOR)
+VALUES, TRUTH = torch.randn(101, 3, generator=GENERATOR), torch.randn(101, 3, generator=GENERATOR)
+
+
+def measured(metrics, output, target, cuts=(), loss=0.0) -> dict[str, float]:
+    """The metrics over batches that end at `cuts`, from sums that went through a checkpoint and over two ranks."""
+    made = build(metrics)
+    sizes = layout(made, output[:2], target[:2])
+    ranks = [Meter(made, sizes, torch.device("cpu")) for _ in range(2)]
+    places = [0, *sorted(cuts), len(target)]
+    for number, (begin, end) in enumerate(pairwise(places)):
+        if begin < end:
+            ranks[number % 2].add(loss, end - begin, output[begin:end], target[begin:end])
+    both = Meter(made, sizes, torch.device("cpu"))
+    for rank in ranks:
+        both.load(rank.state())
+    return both.row(ALONE)
+
+
+cuts = st.lists(st.integers(0, 101), max_size=4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(cuts)
+def test_metrics_do_not_depend_on_how_the_samples_are_split(cuts):
+    found = measured(["accuracy", "top-3", "f1", "perplexity"], LOGITS, LABELS, cuts)
+    whole = measured(["accuracy", "top-3", "f1", "perplexity"], LOGITS, LABELS)
+    assert found == pytest.approx(whole, rel=1e-6)
+    assert found["samples"] == 101
+    errors = measured(["mae", "mse", "rmse"], VALUES, TRUTH, cuts)
+    assert errors == pytest.approx(measured(["mae", "mse", "rmse"], VALUES, TRUTH), rel=1e-6)
+
+
+def test_metrics_are_those_of_scikit_learn_and_torch():
+    reference = pytest.importorskip("sklearn.metrics")
+    found = measured(["accuracy", "top-3", "f1", "perplexity"], LOGITS, LABELS)
+    guess = LOGITS.argmax(1)
+    assert found["accuracy"] == pytest.approx(reference.accuracy_score(LABELS, guess))
+    assert found["top-3"] == pytest.approx(reference.top_k_accuracy_score(LABELS, LOGITS, k=3))
+    assert found["f1"] == pytest.approx(reference.f1_score(LABELS, guess, average="macro"))
+    assert found["perplexity"] == pytest.approx(torch.nn.functional.cross_entropy(LOGITS, LABELS).exp().item(), 1e-5)
+    errors = measured(["mae", "mse", "rmse"], VALUES, TRUTH)
+    assert errors["mae"] == pytest.approx(reference.mean_absolute_error(TRUTH, VALUES), 1e-6)
+    assert errors["mse"] == pytest.approx(reference.mean_squared_error(TRUTH, VALUES), 1e-6)
+    assert errors["rmse"] == pytest.approx(reference.root_mean_squared_error(TRUTH.flatten(), VALUES.flatten()), 1e-6)
+
+
+def test_one_logit_is_a_yes_or_no():
+    reference = pytest.importorskip("sklearn.metrics")
+    logit, truth = LOGITS[:, :1], (LABELS > 3).float()[:, None]
+    found = measured(["accuracy", "f1"], logit, truth, [40])
+    assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, logit > 0))
+    assert found["f1"] == pytest.approx(reference.f1_score(truth, logit > 0))
+
+
+def test_perplexity_counts_tokens_and_not_those_that_are_ignored():
+    logits, tokens = torch.randn(4, 9, 5, generator=GENERATOR), torch.randint(0, 9, (4, 5), generator=GENERATOR)
+    tokens[0, 2:] = -100
+    expected = torch.nn.functional.cross_entropy(logits, tokens).exp().item()
+    assert measured("perplexity", logits, tokens, [1])["perplexity"] == pytest.approx(expected, 1e-5)
+
+
+def test_functions_and_own_metrics_are_weighed_by_samples():
+    def bias(output, target):
+        return (output - target).mean()
+
+    class Largest(Metric):
+        name = "positive"
+
+        def sums(self, output, target):
+            return (output > 0).sum(), output.numel()
+
+    found = measured([bias, Largest()], VALUES, TRUTH, [100])
+    assert found["bias"] == pytest.approx((VALUES - TRUTH).mean().item(), abs=1e-6)
+    assert found["positive"] == pytest.approx((VALUES > 0).double().mean().item())
+    assert measured({"b": bias}, VALUES, TRUTH, [7])["b"] == pytest.approx(found["bias"], abs=1e-6)
+
+
+def test_the_loss_weighs_samples():
+    meter = Meter([], [], torch.device("cpu"))
+    meter.add(1.0, 9, None, None)
+    meter.add(2.0, 1, None, None)
+    assert meter.row(ALONE)["loss"] == meter.loss == pytest.approx(1.1)
+
+
+def test_rewinding_forgets_what_came_after_the_mark():
+    made = build(["accuracy", "f1"])
+    meter = Meter(made, layout(made, LOGITS, LABELS), torch.device("cpu"))
+    meter.add(1.0, 50, LOGITS[:50], LABELS[:50])
+    mark, before = meter.mark(), meter.state()
+    meter.add(3.0, 51, LOGITS[50:], LABELS[50:])
+    assert meter.state() != before
+    meter.rewind(mark)
+    assert meter.state() == before
+
+
+@pytest.mark.parametrize(
+    ("metrics", "output", "target", "message"),
+    [
+        ("acuracy", LOGITS, LABELS, "did you mean 'accuracy'"),
+        (3, LOGITS, LABELS, "unknown metric 3"),
+        (["f1", "f1"], LOGITS, LABELS, "two metrics would be called 'f1'"),
+        ({"lr": np.mean}, LOGITS, LABELS, "two metrics would be called 'lr'"),
+        ("top-9", LOGITS, LABELS, "top-9 of 7 classes"),
+        ("top-3", VALUES, TRUTH, r"top-3 of outputs \(2, 3\) against targets \(2, 3\)"),
+        ("accuracy", LOGITS, TRUTH, "accuracy of outputs"),
+        ("mae", LOGITS, LABELS, r"mae of outputs \(2, 7\) against targets \(2,\)"),
+        (lambda output, target: output, LOGITS, LABELS, "no single number"),
+        ({"own": lambda output, target: output @ target}, LOGITS, LABELS, "'own' cannot be computed"),
+    ],
+)
+def test_metrics_that_cannot_be_are_refused_before_training(metrics, output, target, message):
+    with pytest.raises(EngineError, match=message):
+        measured(metrics, output, target)
