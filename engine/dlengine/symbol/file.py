@@ -29,7 +29,7 @@ def to_json(graph: Graph) -> str:
         {"op": node.op, "name": graph.names[node]}
         | ({"layer": node.layer} if node.layer else {})
         | ({"inputs": [[place[parent], index] for parent, index in node.inputs]} if node.inputs else {})
-        | ({"params": _encode_params(graph, node)} if node.params else {})
+        | ({"params": params} if (params := _encode_params(graph, node)) else {})
         for node in graph.nodes
     ]
     outputs = [[place[node], index] for node, index in graph.outputs]
@@ -93,6 +93,8 @@ def _read(item: Any, made: list[Node], python: Mapping[str, Any], where: str) ->
     if not isinstance(params, dict):
         raise EngineError(f"{where}: its params are no object", "it is damaged")
     try:
+        if not isinstance(op, str):
+            op = repr(op)
         if op in OPERATORS:
             symbols = tuple(Symbol((entry,)) for entry in inputs)
             return make(op, symbols, params, name=name, layer=layer)._entries[0][0]
@@ -103,7 +105,7 @@ def _read(item: Any, made: list[Node], python: Mapping[str, Any], where: str) ->
             return _checked(Node(op, inputs, decoded, name, layer, _held(op, name, decoded, python)))
     except EngineError as error:
         raise EngineError(f"{where}: {error.what}", error.hint) from None
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         raise EngineError(f"{where}: its params make no sense ({error})", "it is damaged") from None
     missing = unknown("operation", op, [*OPERATORS, *FUNCTIONS, *_OTHERS])
     raise EngineError(f"{where}: {missing.what}", f"{missing.hint} Is the file of a newer dlengine?")

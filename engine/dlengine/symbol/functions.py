@@ -19,14 +19,15 @@ _TORCH = """
 abs acos addmm all amax amin any arange argmax argmin asin atan atan2 baddbmm bmm cat ceil chunk clamp concat cos cosh
 cumsum diagonal einsum erf exp expand_copy expm1 eye flatten flip floor full full_like gather index_select isfinite
 linspace log log10 log1p log2 log_softmax logical_and logical_not logical_or logsumexp masked_fill max maximum mean
-min minimum movedim narrow norm ones ones_like outer permute prod reciprocal repeat_interleave reshape roll round rsqrt
-select sigmoid sign sin sinh softmax split sqrt square squeeze stack std sum swapaxes tan tanh tensordot tile topk
+min minimum movedim narrow norm ones ones_like outer permute prod reciprocal relu repeat_interleave reshape roll round
+rsqrt select sigmoid sign sin sinh softmax split sqrt square squeeze stack std sum swapaxes tan tanh tensordot tile topk
 transpose tril triu unbind unflatten unsqueeze var where zeros zeros_like
 """
 _FUNCTIONAL = """
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d celu dropout elu gelu glu
-hardsigmoid hardswish hardtanh interpolate layer_norm leaky_relu local_response_norm logsigmoid max_pool1d max_pool2d
-mish normalize one_hot pad pixel_shuffle relu relu6 scaled_dot_product_attention selu silu softplus softsign unfold
+hardsigmoid hardswish hardtanh interpolate layer_norm leaky_relu local_response_norm log_softmax logsigmoid
+max_pool1d max_pool2d mish normalize one_hot pad pixel_shuffle relu relu6 scaled_dot_product_attention selu sigmoid
+silu softmax softplus softsign tanh unfold
 """
 _METHODS = """
 abs add amax amin any all argmax argmin bool bmm chunk clamp clone contiguous cos cumsum detach div double exp expand
@@ -38,11 +39,9 @@ ATTRIBUTES = ("shape", "dtype", "device", "ndim", "T", "mT")
 
 FUNCTIONS: dict[str, Callable[..., Any] | str] = {name: getattr(operator, name) for name in _OPERATORS.split()}
 FUNCTIONS |= {name: getattr(torch, name) for name in _TORCH.split() if hasattr(torch, name)}
-FUNCTIONS |= {name: getattr(functional, name) for name in _FUNCTIONAL.split()}
+FUNCTIONS |= {f"nn.{name}": getattr(functional, name) for name in _FUNCTIONAL.split()}
 FUNCTIONS |= {f"Tensor.{name}": name for name in _METHODS.split()}
-
-
-FUNCTIONS["getattr"] = getattr
+FUNCTIONS |= {"getattr": getattr, "sqrt_number": math.sqrt}
 _NAMES = {function: name for name, function in FUNCTIONS.items() if not isinstance(function, str)}
 # Other spellings of the same functions, as traces and symbols in torch functions meet them.
 _NAMES |= {
@@ -53,15 +52,8 @@ _NAMES |= {
     torch.pow: "pow",
     torch.matmul: "matmul",
     torch.neg: "neg",
-    torch.relu: "relu",
     torch.concat: "cat",
-    math.sqrt: "sqrt_number",
-    functional.softmax: "softmax",
-    functional.log_softmax: "log_softmax",
-    functional.sigmoid: "sigmoid",
-    functional.tanh: "tanh",
 }
-FUNCTIONS["sqrt_number"] = math.sqrt
 
 
 def apply(op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, name: str | None = None) -> Symbol:

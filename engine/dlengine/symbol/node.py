@@ -11,7 +11,7 @@ from typing import Any
 from dlengine.errors import EngineError
 
 _SERIAL = itertools.count()
-_NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
+_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
 
 
 @dataclass(frozen=True)

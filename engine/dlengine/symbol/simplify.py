@@ -8,7 +8,7 @@ from torch import fx
 
 from dlengine.symbol.functions import name_of
 
-_RANDOM = ("dropout",)
+_RANDOM = ("nn.dropout",)
 
 
 def simplify(module: fx.GraphModule) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,8 +185,8 @@ def Variable(name: str, shape: Any = None, dtype: Any = None) -> Symbol:
 
     Without `dtype` it is float32, or int64 where it goes into an Embedding.
     """
-    if not isinstance(name, str):
-        raise EngineError(f"a variable is called {name!r}", "Variable('data')")
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise EngineError(f"a variable is called {name!r}", "it becomes an argument in Python: Variable('data')")
     params: dict[str, Any] = {}
     if shape is not None:
         params["shape"] = tuple(int(size) for size in shape)
