@@ -62,7 +62,7 @@ def test_fit_learns_and_reports_what_an_independent_count_finds():
 def test_fit_is_the_textbook_loop():
     x, y = clusters(50)
     ours, theirs = small(), small()
-    quiet(ours, (x, y), epochs=3, batch_size=16, lr=0.1, momentum=0.8, weight_decay=0.01, seed=7)
+    quiet(ours, (x, y), epochs=3, batch_size=16, lr=0.1, momentum=0.8, weight_decay=0.01, seed=7, tune="off")
     optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.8, weight_decay=0.01)
     for epoch in range(3):
         order = np.random.default_rng((7, epoch)).permutation(50)
@@ -241,8 +241,9 @@ def test_progress_is_one_line_at_the_start_and_one_an_epoch(capsys):
     fit(small(), clusters(40), clusters(10), epochs=2, batch_size=16, device="cpu")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "1 rank on cpu, batch 16, 67 parameters, 40 training, 10 test samples, 6 steps (2ep)"
-    assert [line.split()[:3] for line in lines[1:]] == [["epoch", "1/2", "loss"], ["epoch", "2/2", "loss"]]
-    assert all("train acc" in line and "test acc" in line and "samples/s" in line for line in lines[1:])
+    assert lines[1].startswith("tuned: ")
+    assert [line.split()[:3] for line in lines[2:]] == [["epoch", "1/2", "loss"], ["epoch", "2/2", "loss"]]
+    assert all("train acc" in line and "test acc" in line and "samples/s" in line for line in lines[2:])
     quiet(models.mlp(4, (), 3), clusters(40), epochs=1)
     assert capsys.readouterr().out == ""
 

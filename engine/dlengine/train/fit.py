@@ -24,6 +24,7 @@ from dlengine.train.schedule import Schedule
 from dlengine.train.settings import Settings
 from dlengine.train.setup import Setup, assemble
 from dlengine.train.stop import StopSignal
+from dlengine.train.tuned import tuned
 
 if TYPE_CHECKING:
     from dlengine.symbol import Symbol
@@ -81,6 +82,7 @@ def fit(
     keep: int = 3,
     resume: str = "auto",
     device: str | torch.device = "auto",
+    tune: str = "auto",
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> Result:
@@ -104,6 +106,7 @@ def fit(
     checkpoint: a directory; the newest `keep` are kept, one every `checkpoint_every` and one at the end.
     resume: "auto" goes on from the newest checkpoint if there is one, "must" insists on one, "never" on none.
     device: "auto" (this rank's GPU, else the CPU), "cpu", "cuda", "cuda:1". progress: print a line per epoch.
+    tune: "auto" makes the steps faster without changing what they compute, see `dlengine.tune`; "off" is plain torch.
 
     With n ranks a step is the step of one rank with n times the batch: the gradient is the mean over the global batch,
     also when the last one is uneven. The model is left in evaluation mode, with the same weights on every rank.
@@ -130,7 +133,8 @@ def _train(setup: Setup, group: Group, signal: StopSignal) -> Result:
         report.say(f"resumed from {path} ({count(run.position.epoch, 'epoch')}, step {run.position.step})")
     if not run.model.training:  # in training mode already, a part may be frozen in evaluation mode
         run.model.train()
-    run.train()
+    with tuned(run):
+        run.train()
     run.model.eval()
     return _result(run, path)
 

@@ -21,6 +21,7 @@ from dlengine.train.report import Reporter
 from dlengine.train.setup import Setup
 from dlengine.train.step import BROKEN, GO, LEAVE, STOP, Stepper
 from dlengine.train.stop import Interrupted, StopSignal
+from dlengine.tune.plan import Plan
 
 
 class Run:
@@ -48,6 +49,7 @@ class Run:
         )
         self.restored = False
         self._keeper = Keeper(self)
+        self.plan: Plan | None = None
         self._signal = signal
         self._hooks = {name: self._overridden(name) for name in ("on_start", "on_step", "on_epoch", "on_end")}
         self._stop_asked = False

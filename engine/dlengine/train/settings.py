@@ -17,6 +17,7 @@ from dlengine.train.duration import Duration
 RESUME = ("auto", "never", "must")
 PRECISIONS = ("float32", "bf16", "fp16", "auto")
 DECAY = ("all", "weights")
+TUNE = ("auto", "off")
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Settings:
     keep: int = 3
     resume: str = "auto"
     device: str | torch.device = "auto"
+    tune: str = "auto"
     progress: bool = True
 
     length: Duration = field(init=False)
@@ -61,6 +63,7 @@ class Settings:
         _one_of("resume", self.resume, RESUME)
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("decay", self.decay, DECAY)
+        _one_of("tune", self.tune, TUNE)
         if self.resume == "must" and self.checkpoint is None:
             raise EngineError('resume="must" without a checkpoint directory', "give checkpoint=DIRECTORY")
         self.length = duration.parse(self.epochs, "epochs")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from dlengine.errors import EngineError
 from dlengine.train import checkpoint, rng, schedule
 from dlengine.train.duration import Position
 from dlengine.train.optimizer import describe
+from dlengine.tune.plan import Plan
 
 if TYPE_CHECKING:
     from dlengine.parallel import Group
@@ -102,6 +105,7 @@ def _state(run: Run) -> dict[str, Any] | None:
         "optimizer": run.optimizer.state_dict(),
         "micro_batch": run.stepper.micro,
         "scale": run.stepper.precision.state(),
+        "plan": None if run.plan is None else asdict(run.plan),
         "ranks": ranks,
     }
 
@@ -161,9 +165,19 @@ def _tensor(description: list[Any] | None) -> str:
     return "missing" if description is None else f"{tuple(description[0])} {description[1]}"
 
 
+def _restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Everything but how the numbers are computed, which this run decides itself."""
+    names = ("fused", "foreach")
+    ways: list[dict[str, Any]] = [{n: group[n] for n in names if n in group} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, way in zip(optimizer.param_groups, ways, strict=True):
+        group.update(way)
+
+
 def _restore(run: Run, state: dict[str, Any]) -> None:
     run.model.load_state_dict(state["model"])
-    run.optimizer.load_state_dict(state["optimizer"])
+    _restore_optimizer(run.optimizer, state["optimizer"])
+    run.plan = Plan.from_dict(state["plan"]) if state.get("plan") else None
     run.stepper.micro = state.get("micro_batch") or run.stepper.micro
     run.stepper.precision.load(state.get("scale", {}))
     run.position = Position(**state["position"])

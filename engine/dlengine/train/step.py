@@ -34,11 +34,16 @@ class Stepper:
         self.optimizer = setup.optimizer
         self.loss = setup.loss
         self.precision = Precision(setup.settings.precision, setup.device)
-        self.forward = group.wrap(setup.forward, some_unused=bool(setup.probe.unused))
+        self.wrap()
         self._rates = [float(part["lr"]) for part in setup.optimizer.param_groups]
         self._trained = [one for one in setup.model.parameters() if one.requires_grad]
         self._rewind = Rewind(setup.model, setup.device)
         self._reads = setup.device.type == "cpu"  # where reading a number waits for nothing
+
+    def wrap(self) -> None:
+        """Let the backward pass average gradients over the ranks; again, when the weights' memory order has changed."""
+        self.forward = self.setup.forward  # what averaged before is gone before the next one begins
+        self.forward = self.group.wrap(self.setup.forward, some_unused=bool(self.setup.probe.unused))
 
     def set_rate(self, factor: float) -> None:
         """Set the learning rates to a part of their peaks."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlengine.tune.apply import applied
-from dlengine.tune.choice import by_rule, choose
+from dlengine.tune.choice import allowed, by_rule, choose
 from dlengine.tune.plan import PLAIN, Plan
 
-__all__ = ["PLAIN", "Plan", "applied", "by_rule", "choose"]
+__all__ = ["PLAIN", "Plan", "allowed", "applied", "by_rule", "choose"]

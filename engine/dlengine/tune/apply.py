@@ -33,9 +33,6 @@ def applied(plan: Plan, model: nn.Module, optimizer: torch.optim.Optimizer | Non
         if plan.threads:
             undo.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(plan.threads)
-        if plan.precision != "float32":
-            device = next(model.parameters()).device.type
-            undo.enter_context(torch.autocast(device, getattr(torch, plan.precision)))
         yield
 
 

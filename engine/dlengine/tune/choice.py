@@ -31,23 +31,19 @@ def choose(
     y: torch.Tensor,
     *,
     steps: int,
-    bfloat16: bool = False,
 ) -> Plan:
-    """The plan for `steps` training steps on batches like (x, y); the model, the optimizer and random numbers stay.
-
-    bfloat16: the user allows lower precision; it is taken only where hardware has it.
-    """
+    """The plan for `steps` training steps on batches like (x, y); model, optimizer and torch's random numbers stay."""
     rule = by_rule(model, optimizer, x.device)
     if steps < SHORT_STEPS:
         return rule
     key = machine.key(model, optimizer, x)
     remembered = cache.load(key)
     if remembered is not None:
-        return _still_valid(remembered, rule)
+        return allowed(remembered, rule)
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), allocator.keeping_memory(rule.allocator):
         try:
-            measured = _by_measurement(model, optimizer, loss, x, y, rule=rule, steps=steps, bfloat16=bfloat16)
+            measured = _by_measurement(model, optimizer, loss, x, y, rule=rule, steps=steps)
         except Exception:  # copying and running the user's classes may fail where training would not: memory, locks
             measured = None
     if measured is None:
@@ -86,7 +82,6 @@ def _by_measurement(
     *,
     rule: Plan,
     steps: int,
-    bfloat16: bool,
 ) -> Plan | None:
     """The fastest of the rule, its alternatives and plain torch; None where measuring would cost too much."""
     trial = Trial(model, optimizer, loss, x, y)
@@ -95,7 +90,7 @@ def _by_measurement(
     whole = step * steps
     if whole < SHORT_SECONDS:
         return None
-    plans = [rule, *alternatives(rule, x.device, seconds=whole, bfloat16=bfloat16)]
+    plans = [rule, *alternatives(rule, x.device, seconds=whole)]
     rounds = int(min(LONGEST, PART * whole) / (len(plans) * max(step, 0.03))) - 1
     if rounds < 2:
         return None
@@ -104,7 +99,7 @@ def _by_measurement(
     return plans[best] if times[best] < MARGIN * times[0] else rule
 
 
-def alternatives(rule: Plan, device: torch.device, *, seconds: float, bfloat16: bool) -> list[Plan]:
+def alternatives(rule: Plan, device: torch.device, *, seconds: float) -> list[Plan]:
     """What else may be the fastest, plain torch first."""
     plans = [replace(PLAIN, allocator=rule.allocator)]
     if rule.channels_last:
@@ -112,8 +107,6 @@ def alternatives(rule: Plan, device: torch.device, *, seconds: float, bfloat16: 
     threads = torch.get_num_threads()
     if device.type == "cpu" and threads > 1 and "OMP_NUM_THREADS" not in os.environ and _machine_is_quiet():
         plans.append(replace(rule, threads=threads // 2))
-    if bfloat16 and machine.bfloat16(device):
-        plans.append(replace(rule, precision="bfloat16"))
     if seconds > COMPILE_PAYS_AFTER:
         plans.append(replace(rule, compile=True))
     return [plan for plan in plans if plan != rule]
@@ -124,8 +117,8 @@ def _machine_is_quiet() -> bool:
     return os.getloadavg()[0] < 0.75 * (os.cpu_count() or 1) + 1
 
 
-def _still_valid(remembered: Plan, rule: Plan) -> Plan:
-    """A remembered plan, less what this model does not allow (a hook, an optimizer's own choice)."""
+def allowed(remembered: Plan, rule: Plan) -> Plan:
+    """A plan of an earlier run, less what this model does not allow (a hook, an optimizer's own choice)."""
     return replace(
         remembered,
         inplace=tuple(name for name in remembered.inplace if name in rule.inplace),

@@ -35,10 +35,3 @@ def _processor() -> str:
         return platform.processor()
     wanted = ("model name", "flags", "Features")
     return " ".join(line.split(":", 1)[1] for line in dict.fromkeys(lines) if line.startswith(wanted))
-
-
-def bfloat16(device: torch.device) -> bool:
-    """Whether the device computes with bfloat16 in hardware; emulated it is twenty times slower."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -13,7 +13,7 @@ class Plan:
     channels_last: 2-d convolutions hold their weights in that order, and so hand on activations in it.
     inplace: ReLU layers that overwrite their input, by name. pool_first: pairs (ReLU, MaxPool2d) run in reverse order.
     fused: the optimizer updates all parameters in one kernel. threads: 0 leaves torch's number.
-    precision: "float32" or "bfloat16" (autocast). compile: torch.compile.
+    compile: torch.compile.
     """
 
     channels_last: bool = False
@@ -22,7 +22,6 @@ class Plan:
     fused: bool = False
     allocator: bool = False
     threads: int = 0
-    precision: str = "float32"
     compile: bool = False
 
     @classmethod
@@ -40,7 +39,6 @@ class Plan:
             "fused optimizer": self.fused,
             "memory kept": self.allocator,
             f"{self.threads} threads": self.threads,
-            self.precision: self.precision != "float32",
             "torch.compile": self.compile,
         }
         return ", ".join(name for name, on in parts.items() if on) or "plain torch"

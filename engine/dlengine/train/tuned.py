@@ -1,0 +1,60 @@
+"""The settings of `dlengine.tune` around a run: chosen once for all ranks, said in one line, undone afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from dlengine.train import rng
+from dlengine.tune import PLAIN, Plan, allowed, applied, by_rule, choose
+from dlengine.tune.allocator import keeping_memory
+
+if TYPE_CHECKING:
+    from dlengine.train.run import Run
+
+
+@contextmanager
+def tuned(run: Run) -> Iterator[None]:
+    """A block in which the steps follow a plan: that of the run's checkpoint, so that resuming is exact, or a new one.
+
+    `settings.tune`: "auto", or "off" for plain torch.
+    """
+    if run.settings.tune == "off":
+        run.plan = PLAIN
+    elif run.plan is None:
+        run.plan = run.group.from_first(_choose(run) if run.group.rank == 0 else None)
+    else:
+        run.plan = allowed(run.plan, by_rule(run.setup.forward, run.optimizer, run.group.device))
+    assert run.plan is not None
+    if run.plan != PLAIN:
+        run.report.say(f"tuned: {run.plan.describe()}")
+    with keeping_memory(run.plan.allocator), applied(run.plan, run.model, run.optimizer):
+        if run.plan.channels_last:
+            run.stepper.wrap()  # the buckets of gradients take the memory order that the weights have now
+        if run.plan.compile:
+            run.stepper.forward = torch.compile(run.stepper.forward)  # type: ignore[assignment]
+        yield
+
+
+def _choose(run: Run) -> Plan:
+    """The plan for the steps that are left, with the random numbers as they were; plain torch for odd batches."""
+    x, y = run.setup.sample
+    if not (isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)):
+        return PLAIN
+    size = run.stepper.micro or run.settings.batch_size
+    x, y = _fill(x, size).to(run.group.device), _fill(y, size).to(run.group.device)
+    left = run.settings.length.steps(run.feed.steps or 1) - run.position.step
+    before = rng.capture(run.group.device)
+    try:
+        return choose(run.setup.forward, run.optimizer, run.setup.loss, x, y, steps=left)
+    finally:
+        rng.restore(before, run.group.device)
+
+
+def _fill(samples: torch.Tensor, size: int) -> torch.Tensor:
+    """A batch of `size` that repeats the samples: as good as another one for measuring time."""
+    times = -(-size // len(samples))
+    return samples.repeat(times, *[1] * (samples.dim() - 1))[:size]
