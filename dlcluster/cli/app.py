@@ -9,6 +9,7 @@ import typer
 
 from dlcluster.cli.guard import command
 from dlcluster.cli.image_app import app as image_app
+from dlcluster.cli.local_app import app as local_app
 
 app = typer.Typer(
     help="Deep-learning clusters from one YAML file: on AWS, or rehearsed free and offline on an embedded cloud.",
@@ -18,19 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-local_app = typer.Typer(help="The embedded cloud on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(local_app, name="local")
 app.add_typer(image_app, name="image")
-fault_app = typer.Typer(help="Let calls of the embedded cloud fail, as on AWS.", no_args_is_help=True)
-local_app.add_typer(fault_app, name="fault")
 
 File = Annotated[Path | None, typer.Option("-f", "--file", help="Cluster file (default: ./cluster.yaml).")]
 Name = Annotated[str | None, typer.Option("-n", "--name", help="Cluster name (default: the file's).")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout, and nothing else there.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
-Service = Annotated[str | None, typer.Option("--service", help="ec2, s3, ... (wildcards allowed).")]
-Action = Annotated[str | None, typer.Option("--action", help="Such as `RunInstances` or `Describe*`.")]
-Origin = Annotated[str | None, typer.Option("--origin", help="user, node, cloudformation, autoscaling, i-...")]
 # Options of ours come before the script or command; everything after it belongs to it.
 PASS_ON: dict[str, Any] = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
@@ -194,102 +189,3 @@ def down(
     from dlcluster.cli.down import run_down
 
     return run_down(file, cluster or name, None if discard else output, yes, json_)
-
-
-@local_app.command("status")
-@command
-def local_status(json_: Json = False) -> int:
-    """Whether the embedded cloud runs, where, and what it holds."""
-    from dlcluster.cli.local import run_local_status
-
-    return run_local_status(json_)
-
-
-@local_app.command("stop")
-@command
-def local_stop(
-    discard: Annotated[bool, typer.Option("--discard", help="Forget everything it holds.")] = False,
-    yes: Yes = False,
-    json_: Json = False,
-) -> int:
-    """Stop the embedded cloud; `dlcluster up` starts it again with what it held."""
-    from dlcluster.cli.local import run_local_stop
-
-    return run_local_stop(discard, yes, json_)
-
-
-@local_app.command("calls")
-@command
-def local_calls(
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as calls come.")] = False,
-    service: Service = None,
-    action: Action = None,
-    origin: Annotated[
-        str | None, typer.Option("--origin", help="user, node, cloudformation, autoscaling, i-...")
-    ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that were refused.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the last ones.")] = 10_000,
-    json_: Json = False,
-) -> int:
-    """Show the calls that the embedded cloud answered."""
-    from dlcluster.cli.faults import run_calls
-
-    which = {"service": service, "action": action, "origin": origin, "failed": failed or None, "limit": limit}
-    return run_calls(follow, which, json_)
-
-
-@fault_app.command("add")
-@command
-def fault_add(
-    kind: Annotated[
-        str,
-        typer.Argument(help="throttle, internal, unavailable, lost, slow, capacity, quota, hidden, expired, error."),
-    ],
-    service: Service = None,
-    action: Action = None,
-    origin: Annotated[
-        str | None, typer.Option("--origin", help="user, node, cloudformation, autoscaling, i-...")
-    ] = None,
-    region: Annotated[str | None, typer.Option("--region", help="Calls to one region.")] = None,
-    instance_type: Annotated[str | None, typer.Option("--type", help="Launches of a type, such as `p5.*`.")] = None,
-    zone: Annotated[str | None, typer.Option("--zone", help="Launches in an availability zone.")] = None,
-    nth: Annotated[int | None, typer.Option("--nth", help="From the Nth of these calls on.")] = None,
-    times: Annotated[int | None, typer.Option("--count", help="So many calls (default: all).")] = None,
-    probability: Annotated[float | None, typer.Option("--probability", help="A part of the calls, 0 to 1.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Which part: the same seed, the same calls.")] = None,
-    lasting: Annotated[float | None, typer.Option("--for", help="Ends by itself after so many seconds.")] = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="How late (slow), how long (hidden).")] = None,
-    code: Annotated[str | None, typer.Option("--code", help="The error's code, instead of the usual one.")] = None,
-    message: Annotated[str | None, typer.Option("--message", help="The error's message.")] = None,
-    status: Annotated[int | None, typer.Option("--status", help="The error's HTTP status.")] = None,
-    json_: Json = False,
-) -> int:
-    """Let calls fail from now on: docs/faults.md tells the kinds."""
-    from dlcluster.cli.faults import run_fault_add
-
-    which = {
-        "service": service, "action": action, "origin": origin, "region": region, "instance_type": instance_type,
-        "zone": zone, "nth": nth, "times": times, "probability": probability, "seed": seed, "code": code,
-        "message": message, "status": status,
-    }  # fmt: skip
-    return run_fault_add(kind, seconds, lasting, which, json_)
-
-
-@fault_app.command("list")
-@command
-def fault_list(json_: Json = False) -> int:
-    """Show the faults in force, and how often each has struck."""
-    from dlcluster.cli.faults import run_fault_list
-
-    return run_fault_list(json_)
-
-
-@fault_app.command("clear")
-@command
-def fault_clear(
-    id: Annotated[str | None, typer.Argument(help="One fault (default: all).")] = None, json_: Json = False
-) -> int:
-    """Remove faults."""
-    from dlcluster.cli.faults import run_fault_clear
-
-    return run_fault_clear(id, json_)

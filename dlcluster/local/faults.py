@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from dlcluster.errors import Exit, UserError
+from dlcluster.errors import UserError
 from dlcluster.local import client
+from dlcluster.local.ask import ask, running
 
 __all__ = ["add", "calls", "clear", "fault", "follow", "in_force"]
 
 POLL_SECONDS = 0.3
-ANSWER_SECONDS = 10.0
-_FAULTS, _CALLS = "/_emulator/faults", "/_emulator/calls"
+_FAULTS, _CALLS = "faults", "calls"
 
 
 def add(kind: str, *, home: Path | None = None, **which: Any) -> dict[str, Any]:
@@ -30,13 +28,13 @@ def add(kind: str, *, home: Path | None = None, **which: Any) -> dict[str, Any]:
     Raises UserError for what cannot be.
     """
     daemon = client.ensure(home)
-    return _ask(daemon, "POST", _FAULTS, {"kind": kind, "times": None, **which})
+    return ask(daemon, "POST", _FAULTS, {"kind": kind, "times": None, **which})
 
 
 def in_force(home: Path | None = None) -> list[dict[str, Any]]:
     """Every fault that was added and not cleared, with its `hits`; `over`: it strikes no more."""
     daemon = client.find(home)
-    return _ask(daemon, "GET", _FAULTS)["faults"] if daemon else []
+    return ask(daemon, "GET", _FAULTS)["faults"] if daemon else []
 
 
 def clear(id: str | None = None, home: Path | None = None) -> int:
@@ -44,7 +42,7 @@ def clear(id: str | None = None, home: Path | None = None) -> int:
     daemon = client.find(home)
     if daemon is None:
         return 0
-    return int(_ask(daemon, "DELETE", f"{_FAULTS}/{id}" if id else _FAULTS)["removed"])
+    return int(ask(daemon, "DELETE", f"{_FAULTS}/{id}" if id else _FAULTS)["removed"])
 
 
 @contextmanager
@@ -59,7 +57,7 @@ def fault(kind: str, *, home: Path | None = None, **which: Any) -> Iterator[dict
 
 def calls(home: Path | None = None, **which: Any) -> list[dict[str, Any]]:
     """The calls of the log, oldest first. which: service, action, origin (wildcards), failed=True, limit."""
-    return _log(_running(home), which, 0)[0]
+    return _log(running(home), which, 0)[0]
 
 
 def follow(home: Path | None = None, **which: Any) -> Iterator[dict[str, Any]]:
@@ -77,28 +75,5 @@ def follow(home: Path | None = None, **which: Any) -> Iterator[dict[str, Any]]:
 
 def _log(daemon: client.Daemon, which: dict[str, Any], after: int) -> tuple[list[dict[str, Any]], int]:
     wanted = {name: int(value) if value is True else value for name, value in which.items() if value not in (None, "")}
-    answer = _ask(daemon, "GET", f"{_CALLS}?{urlencode({**wanted, 'after': after})}")
+    answer = ask(daemon, "GET", f"{_CALLS}?{urlencode({**wanted, 'after': after})}")
     return answer["calls"], answer["next"]
-
-
-def _running(home: Path | None) -> client.Daemon:
-    daemon = client.find(home)
-    if daemon is None:
-        raise UserError("the embedded cloud does not run", hint="`dlcluster up` starts it", code=Exit.NOT_FOUND)
-    return daemon
-
-
-def _ask(daemon: client.Daemon, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    connection = HTTPConnection(daemon.endpoint.removeprefix("http://"), timeout=ANSWER_SECONDS)
-    try:
-        connection.request(method, path, json.dumps(body) if body is not None else None)
-        response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-    except (OSError, HTTPException, ValueError) as error:
-        raise UserError(f"the embedded cloud does not answer: {error}", code=Exit.UNAVAILABLE) from error
-    finally:
-        connection.close()
-    if response.status >= 400:
-        code = Exit.NOT_FOUND if response.status == 404 else Exit.USAGE
-        raise UserError(answer.get("error", str(answer)), where="fault", code=code)
-    return answer

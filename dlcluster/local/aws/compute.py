@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -224,6 +225,15 @@ class Compute:
             for where, instance in self._all()
             if where == region and instance._state.name in ("pending", "running")
         ]
+
+    def placed(self) -> Counter[tuple[str, str]]:
+        """How many instances take capacity, by type and zone."""
+        with self._backend.lock:
+            return Counter(
+                (instance.instance_type, instance.placement.zone)
+                for _, instance in self._all()
+                if instance._state.name in ("pending", "running")
+            )
 
     def group_names(self, region: str) -> list[str]:
         """The names of the placement groups of a region."""

@@ -7,6 +7,9 @@ GET    /_emulator/calls?service=&action=&origin=&failed=1&after=N&limit=N
                                   {"calls": [...], "next": N}: `after=next` continues
 DELETE /_emulator/calls           empties the log
 POST   /_emulator/interruptions   {"instance": ID, "seconds": N (120)}: a spot interruption, notice first
+GET    /_emulator/capacity        {"capacity": [...]}: the rules, each with `used`
+POST   /_emulator/capacity        {"type": "p5.*", "zone": "us-east-1a" ("*"), "instances": N}
+DELETE /_emulator/capacity[?type=&zone=]   {"removed": N}
 POST   /_emulator/rebalances      {"instance": ID}: a rebalance recommendation
 """
 
@@ -18,6 +21,7 @@ from urllib.parse import parse_qsl
 
 from dlcluster.local.aws.backend import Answer
 from dlcluster.local.aws.calls import CallLog
+from dlcluster.local.aws.capacity import Capacity, Rule
 from dlcluster.local.aws.compute import Compute
 from dlcluster.local.aws.faults import Fault, Faults
 from dlcluster.local.aws.wire import AwsError
@@ -42,10 +46,11 @@ class Refused(Exception):
 class Control:
     """Answers what lies below PREFIX."""
 
-    def __init__(self, faults: Faults, calls: CallLog, compute: Compute) -> None:
+    def __init__(self, faults: Faults, calls: CallLog, compute: Compute, capacity: Capacity) -> None:
         self._faults = faults
         self._calls = calls
         self._compute = compute
+        self._capacity = capacity
 
     def respond(self, environ: dict[str, Any]) -> Answer:
         """The answer to a WSGI request; 4xx with {"error": ...} for what cannot be."""
@@ -58,7 +63,9 @@ class Control:
                 return self._on_calls(method, environ)
             if topic in ("interruptions", "rebalances") and method == "POST" and not id:
                 return self._on_spot(topic, environ)
-            raise Refused("there are faults, calls, interruptions and rebalances below /_emulator/", 404)
+            if topic == "capacity" and not id:
+                return self._on_capacity(method, environ)
+            raise Refused("there are capacity, faults, calls, interruptions and rebalances below /_emulator/", 404)
         except Refused as refusal:
             return _json({"error": str(refusal)}, refusal.status)
 
@@ -87,6 +94,22 @@ class Control:
         except AwsError as error:
             raise Refused(error.message) from None
         return _json({}, 201)
+
+    def _on_capacity(self, method: str, environ: dict[str, Any]) -> Answer:
+        if method == "DELETE":
+            which = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+            return _json({"removed": self._capacity.clear(which.get("type", ""), which.get("zone", ""))})
+        if method == "POST":
+            given = _body(environ, "capacity")
+            if type(given.get("instances")) is not int:
+                raise Refused("`instances` has to be a whole number")
+            try:
+                self._capacity.set(Rule(**given))
+            except (ValueError, TypeError) as problem:
+                raise Refused(str(problem).replace("Rule.__init__() got an ", "")) from None
+        elif method != "GET":
+            raise Refused(f"{method} does not apply here", 405)
+        return _json({"capacity": self._capacity.rows()}, 201 if method == "POST" else 200)
 
     def _on_calls(self, method: str, environ: dict[str, Any]) -> Answer:
         if method == "DELETE":

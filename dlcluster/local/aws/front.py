@@ -12,6 +12,7 @@ from typing import Any
 
 from dlcluster.local.aws.backend import Answer, Backend
 from dlcluster.local.aws.calls import CallLog, Record
+from dlcluster.local.aws.capacity import Capacity
 from dlcluster.local.aws.compute import Compute
 from dlcluster.local.aws.control import PREFIX, Control
 from dlcluster.local.aws.faults import Faults, Strike
@@ -51,10 +52,11 @@ class Emulator:
         self.policies = BucketPolicies(self.backend)
         self.permissions = Permissions(self)
         self.quotas = Quotas()
+        self.capacity = Capacity(self.compute)
         self.tokens = ClientTokens(self.backend, self.compute)
         self.calls = CallLog()
         self.faults = Faults()
-        self.control = Control(self.faults, self.calls, self.compute)
+        self.control = Control(self.faults, self.calls, self.compute, self.capacity)
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self.services: dict[str, list[QueryService]] = {

@@ -130,6 +130,7 @@ class Group:
     activities: list[Activity] = field(default_factory=list)  # newest first
     deleting: bool = False
     failures: int = 0
+    full: set[str] = field(default_factory=set)  # places where the last launches failed
     retry_at: float = 0.0
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -172,12 +173,12 @@ class Group:
         return activity
 
     def next_places(self, count: int) -> Counter[str]:
-        """Where to launch: the emptiest place first; after a failure the next one has its turn."""
+        """Where to launch: the emptiest place first, and none where it just failed unless it failed everywhere."""
         used = Counter(member.place for member in self.live)
-        turn = [*self.places[self.failures % len(self.places) :], *self.places]
+        places = [place for place in self.places if place not in self.full] or self.places
         chosen: Counter[str] = Counter()
         for _ in range(count):
-            place = min(self.places, key=lambda item: (used[item], turn.index(item)))
+            place = min(places, key=lambda item: used[item])
             used[place] += 1
             chosen[place] += 1
         return chosen

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.model import ListShape, Shape, StructureShape
 
 from dlcluster.local.aws.backend import Backend
+from dlcluster.local.aws.capacity import Capacity
 from dlcluster.local.aws.compute import Compute, Launch
 from dlcluster.local.aws.faults import Faults
 from dlcluster.local.aws.faults.errors import Place
@@ -34,6 +36,7 @@ class Instances(QueryService):
         self._compute: Compute = emulator.compute
         self._faults: Faults = emulator.faults
         self._quotas: Quotas = emulator.quotas
+        self._capacity: Capacity = emulator.capacity
 
     def run_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
@@ -47,6 +50,8 @@ class Instances(QueryService):
             if self._faults.wait_for_launches:
                 call = Call("ec2", context.region, "RunInstances", context.access_key, context.user_agent)
                 self._faults.check_launch(call, request.place())
+            if self._capacity.limited:
+                self._grant(request)
             self._check_quota(context.region, request)
             for subnet_id in request.subnets:
                 self._compute.make_room(context.region, subnet_id, request.asked["MaxCount"])
@@ -54,6 +59,13 @@ class Instances(QueryService):
             instance_ids = [item["InstanceId"] for item in made["Instances"]]
             self._compute.launched(context.region, instance_ids, request.launch)
             return self._reservation(instance_ids, context.region)
+
+    def _grant(self, request: Request) -> None:
+        """Launch as many as there is room for, and no fewer than MinCount."""
+        asked = request.asked
+        asked["MinCount"] = asked["MaxCount"] = self._capacity.granted(
+            request.place(), request.least, asked["MaxCount"]
+        )
 
     def _check_quota(self, region: str, request: Request) -> None:
         """All running instances of the same quota, and the new ones, fit into it."""
@@ -71,11 +83,19 @@ class Instances(QueryService):
     def start_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
             self._require(params["InstanceIds"], {"stopped", "pending", "running"}, "started")
+            self._check_room(params["InstanceIds"], context.region)
             result = self._backend.call("ec2", "StartInstances", params, context.region)
             for item in result.get("StartingInstances", []):
                 if item["PreviousState"]["Name"] != "running":
                     self._compute.starting(item["InstanceId"])
             return result
+
+    def _check_room(self, instance_ids: list[str], region: str) -> None:
+        """What was stopped starts again only where there is room."""
+        found = [self._backend.instance(region, instance_id) for instance_id in instance_ids]
+        stopped = Counter((item.instance_type, item.placement.zone) for item in found if item._state.name == "stopped")
+        for (kind, zone), count in stopped.items():
+            self._capacity.granted(Place(kind, zone), count, count)
 
     def stop_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
@@ -220,6 +240,7 @@ class Request:
         if not 1 <= least <= most:
             message = f"Invalid value '{least}' for minCount: 1 to maxCount ({most}) is expected"
             raise AwsError("InvalidParameterValue", message)
+        self.least: int = least
         self.asked["MinCount"] = most  # moto launches MinCount
 
     def _network(self) -> None:

@@ -213,21 +213,23 @@ class Scaler:
                 try:
                     instances, template = self._launch_at(group, place, count, spot=spot)
                 except ClientError as error:
-                    self._failed(group, cause, error.response["Error"]["Message"])
+                    self._failed(group, place, cause, error.response["Error"]["Message"])
                     return
                 with self._lock:
                     for instance in instances:
                         self._joined(group, instance, place, template, cause).spot = spot
         with self._lock:
             group.failures, group.retry_at, group.reason = 0, 0.0, ""
+            group.full.clear()
 
-    def _failed(self, group: Group, cause: str, message: str) -> None:
+    def _failed(self, group: Group, place: str, cause: str, message: str) -> None:
         reason = f"{message.rstrip('.')}. Launching EC2 instance failed."
         with self._lock:
             activity = group.begin(f"Launching a new EC2 instance.  Status Reason: {reason}", cause)
             activity.finish("Failed", reason)
             group.retry_at = time.monotonic() + min(_BACKOFF[1], _BACKOFF[0] * 2**group.failures)
             group.failures += 1
+            group.full = {place} if group.full >= set(group.places) - {place} else {*group.full, place}
 
     @staticmethod
     def _joined(group: Group, instance: dict[str, Any], place: str, template: dict[str, str], cause: str) -> Member:

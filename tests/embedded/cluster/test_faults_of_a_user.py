@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -57,3 +58,32 @@ def test_what_cannot_be_is_said_in_one_line(world):
     world.run("local", "stop", "-y")
     assert world.json("local", "fault", "list") == []
     assert "does not run" in world.run("local", "calls", code=66).stderr
+
+
+def test_capacity_is_limited_and_a_spot_node_is_taken_back(world):
+    assert world.json("local", "capacity", "set", "t3.*", "1")[0]["instances"] == 1
+    ec2 = world.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="127.7.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="127.7.1.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+    tags = [{"Key": "dlcluster:cluster", "Value": "x"}, {"Key": "dlcluster:role", "Value": "worker"}]
+    launch = {
+        "ImageId": "ami-12c6146b", "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, "SubnetId": subnet,
+        "InstanceMarketOptions": {"MarketType": "spot"},
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": tags}],
+    }  # fmt: skip
+    identity = ec2.run_instances(**launch)["Instances"][0]["InstanceId"]
+    with pytest.raises(ClientError, match="There is no Spot capacity available"):
+        ec2.run_instances(**launch)
+    (rule,) = world.json("local", "capacity", "list")
+    assert rule["used"] == {"us-east-1a t3.micro": 1}
+
+    def state():
+        return ec2.describe_instances(InstanceIds=[identity])["Reservations"][0]["Instances"][0]["State"]["Name"]
+
+    assert world.wait_for(lambda: state() == "running", 20)
+    assert "there is no node worker-1" in world.run("local", "interrupt", "worker-1", "-n", "x", code=66).stderr
+    assert world.json("local", "interrupt", "worker-0", "-n", "x", "--after", "0.2s")["instance"] == identity
+    assert world.wait_for(lambda: state() == "terminated", 20)
+    assert "no running Spot Instance" in world.run("local", "interrupt", identity, code=2).stderr
+    assert world.json("local", "capacity", "clear", "t3.*") == {"removed": 1}
+    assert world.json("local", "capacity", "list") == []

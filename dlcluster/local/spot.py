@@ -1,0 +1,17 @@
+"""Spot interruptions on the embedded cloud, from another process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlcluster.local.ask import ask, running
+
+NOTICE_SECONDS = 120.0  # as on AWS
+
+
+def interrupt(instance_id: str, seconds: float = NOTICE_SECONDS, home: Path | None = None) -> None:
+    """Tell a running spot instance by its metadata that it ends, and end it `seconds` later.
+
+    Raises UserError for an instance that is not spot or does not run.
+    """
+    ask(running(home), "POST", "interruptions", {"instance": instance_id, "seconds": seconds})
