@@ -16,16 +16,12 @@ class Keeper:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._held: dict[str, Any] | None = None
-        self._step: int | None = None
 
     def look(self) -> None:
         """Keep the weights if the last row is the best one. All ranks call it."""
         run = self._run
-        assert run.judge is not None
-        best = run.judge.best(run.history)
-        if best is None or best != len(run.history) - 1 or self._step == run.history[best]["step"]:
+        if run.judge is None or run.judge.best(run.history) != len(run.history) - 1:
             return
-        self._step = run.history[best]["step"]
         if run.settings.directory is not None:
             snapshot.save_best(run)
         elif run.judge.restores:

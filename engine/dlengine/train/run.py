@@ -140,13 +140,13 @@ class Run:
         if grown or not self._in_history:
             self.history.append(self._row(epoch))
             self.meter = self._new_meter()
+            self._keeper.look()
             self.report.epoch(self)
             self._call("on_epoch")
         outcome = self.group.agree(self._wish())
         self._stopped = self._stopped or outcome == STOP
         if self.judge is not None:
             self._stopped = self._stopped or self.judge.enough(self.history)
-            self._keeper.look()
         every = self.settings.every
         if outcome == LEAVE:
             self._leave()
