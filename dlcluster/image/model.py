@@ -147,7 +147,10 @@ class Recipe(_Model):
     """Other operating systems that the recipe can be built on with --platform."""
     architecture: Architecture = "x86_64"
     """Processor architecture."""
-    components: Annotated[tuple[Annotated[Use, BeforeValidator(_use)], ...], Field(min_length=1, max_length=20)]
+    components: Annotated[
+        tuple[Annotated[Use, BeforeValidator(_use, json_schema_input_type=str | Use)], ...],
+        Field(min_length=1, max_length=20),
+    ]
     """What is installed, in this order. EC2 Image Builder takes at most 20."""
     tests: tuple[FileName, ...] = ()
     """Test scripts beside the recipe, run after everything is installed."""
