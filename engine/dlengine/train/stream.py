@@ -37,7 +37,10 @@ class Stream:
         own = isinstance(source, Loader) or isinstance(getattr(source, "sampler", None), DistributedSampler)
         self.sharded = sharded or own or bool(getattr(source, "sharded", False))
         self.once = isinstance(source, Iterator)
-        self._wants_epoch = not isinstance(source, Iterable) and bool(inspect.signature(source).parameters)
+        self._wants_epoch = not isinstance(source, Iterable) and any(
+            each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+            for each in inspect.signature(source).parameters.values()
+        )
 
     def open(self, epoch: int) -> Iterator[Any]:
         """An iterator over the batches of an epoch."""
