@@ -69,7 +69,7 @@ creation
     np.asarray(x)                           | x
     np.tril(s)                              | np.tril(s)
     np.diag(v)                              | np.diag(v)
-    np.meshgrid(v, v)                       | np.meshgrid(v, v, indexing="xy")
+    np.meshgrid(v, v)                       | [g.clone() for g in np.meshgrid(v, v, indexing="xy")]
 shapes
     x.shape                                 | x.shape
     x.T                                     | x.T
@@ -115,8 +115,8 @@ searching
     np.where(m, x, 0.0)                     | np.where(m, x, 0.0)
     np.where(m)                             | np.where(m)
     np.clip(x, -0.5, 0.5)                   | np.clip(x, -0.5, 0.5)
-    np.sort(x, axis=1)                      | np.sort(x, 1, stable=True)
-    np.argsort(x, axis=1)                   | np.argsort(x, 1, stable=True)
+    np.sort(x, axis=1)                      | np.sort(x, dim=1, stable=True)
+    np.argsort(x, axis=1)                   | np.argsort(x, dim=1, stable=True)
     np.searchsorted(v, x)                   | np.searchsorted(v, x)
     np.nonzero(m)                           | np.nonzero(m, as_tuple=True)
     np.unique(i)                            | np.unique(i)

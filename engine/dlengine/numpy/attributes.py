@@ -77,7 +77,8 @@ def _set_part(name: str) -> Callable[..., None]:
 
 
 def _reversed(self: ndarray) -> ndarray:
-    return wrap(self._tensor.permute(tuple(range(self._tensor.dim() - 1, -1, -1))))
+    ndim = self._tensor.dim()
+    return wrap(self._tensor.mT if ndim == 2 else self._tensor.permute(tuple(range(ndim - 1, -1, -1))))
 
 
 def _base(self: ndarray) -> Any:

@@ -74,13 +74,16 @@ def wrap(tensor: Tensor) -> ndarray:
 
 def wrap_all(value: Any) -> Any:
     """Tensors wrapped, also inside tuples and lists."""
-    if isinstance(value, Tensor):
+    kind = type(value)
+    if kind is Tensor:
         return wrap(value)
-    if isinstance(value, tuple) and type(value) is not tuple and hasattr(value, "_fields"):
-        return type(value)(*map(wrap_all, value))
-    if isinstance(value, (tuple, list)):
-        return type(value)(map(wrap_all, value))
-    return value
+    if kind is tuple or kind is list:
+        return kind([wrap_all(item) for item in value])
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return kind(*[wrap_all(item) for item in value])
+    if issubclass(kind, (tuple, list)):
+        return kind(map(wrap_all, value))
+    return wrap(value) if isinstance(value, Tensor) else value
 
 
 def unwrap_all(value: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch._C import _LinAlgError as TorchLinAlgError  # type: ignore[attr-defined]
 
 from dlengine.numpy import errors
-from dlengine.numpy.core import tensor_of, wrap
+from dlengine.numpy.core import wrap
 from dlengine.numpy.native import NATIVE, Dtype, Tensors, local, same_dtype
 from dlengine.numpy.table_reductions import floating
 
@@ -324,8 +324,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """The sums of products along one axis, the first factor conjugated."""
-    x, y = (NATIVE["moveaxis"](wrap(tensor_of(v)), axis, -1) for v in (x1, x2))
-    return NATIVE["vecdot"](x, y)
+    return NATIVE["vecdot"](x1, x2, axis=axis)
 
 
 def matmul(x1: Any, x2: Any, /) -> Any:

@@ -76,8 +76,9 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         if in_transform() or not torch.is_grad_enabled():
             return function(*args, **kwargs)
         runs = Checkpointed()
-        contexts = {"context_fn": lambda: (runs.first(), runs)}
-        return torch.utils.checkpoint.checkpoint(function, *args, use_reentrant=False, **contexts, **kwargs)
+        return torch.utils.checkpoint.checkpoint(
+            function, *args, use_reentrant=False, context_fn=lambda: (runs.first(), runs), **kwargs
+        )
 
     return lean
 

@@ -104,7 +104,7 @@ def _one(
             result = function(args[0]._tensor, *args[1:], **kwargs)
         except (RuntimeError, IndexError) as error:
             return errors.explain(public, error, args, kwargs)
-        return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
+        return wrap(result) if type(result) is Tensor else wrap_all(result)
 
     return call
 
@@ -121,7 +121,7 @@ def _two(
             result = function(args[0]._tensor, args[1]._tensor, *args[2:], **kwargs)
         except (RuntimeError, IndexError) as error:
             return errors.explain(public, error, args, kwargs)
-        return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
+        return wrap(result) if type(result) is Tensor else wrap_all(result)
 
     return call
 
@@ -139,7 +139,7 @@ def _many(
             result = function(tensors, *args[1:], **kwargs)
         except (RuntimeError, IndexError) as error:
             return errors.explain(public, error, args, kwargs)
-        return wrap(result) if isinstance(result, Tensor) else wrap_all(result)
+        return wrap(result) if type(result) is Tensor else wrap_all(result)
 
     return call
 

@@ -99,7 +99,8 @@ def load(file: Any, mmap_mode: Any = None, allow_pickle: bool = False, *, device
 @_host
 def result_type(*arrays_and_dtypes: Any) -> Any:
     """The dtype of an operation on these arrays, dtypes and Python numbers."""
-    given = [a if type(a) in WEAK else TO_NUMPY[_dtype_of(a)] for a in arrays_and_dtypes]
+    bools = [TO_NUMPY[torch.bool] if type(a) is bool else a for a in arrays_and_dtypes]
+    given = [a if type(a) in WEAK else TO_NUMPY[_dtype_of(a)] for a in bools]
     return TO_NUMPY[narrowed(TO_TORCH[numpy.result_type(*given)], [TO_TORCH[d] for d in given if type(d) not in WEAK])]
 
 

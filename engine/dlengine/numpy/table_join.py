@@ -73,10 +73,10 @@ def _stacker(name: str, prepare: Callable[[Tensor], Tensor], axis: Callable[[lis
     native(core, name=name)
 
 
-_stacker("vstack", torch.atleast_2d, lambda parts: 0)
+_stacker("vstack", lambda t: t if t.dim() > 1 else torch.atleast_2d(t), lambda parts: 0)
 
 
-_stacker("hstack", torch.atleast_1d, lambda parts: 0 if parts and parts[0].dim() == 1 else 1)
+_stacker("hstack", lambda t: t if t.dim() else t.reshape(1), lambda parts: 0 if parts and parts[0].dim() == 1 else 1)
 
 
 _stacker("dstack", torch.atleast_3d, lambda parts: 2)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dlengine.numpy import errors
 from dlengine.numpy.core import ndarray, tensor_of, wrap, write
+from dlengine.numpy.dtypes import is_inexact
 from dlengine.numpy.native import NATIVE, Dtype, native, register, same_dtype
 
 
@@ -59,8 +60,8 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
 
 @native
 def outer(a: Tensor, b: Tensor) -> Tensor:
-    x, y = same_dtype(a.reshape(-1), b.reshape(-1))
-    return torch.outer(x, y)
+    x, y = same_dtype(a, b)
+    return torch.outer(x if x.dim() == 1 else x.reshape(-1), y if y.dim() == 1 else y.reshape(-1))
 
 
 @native
@@ -97,6 +98,8 @@ def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -
 
 @native
 def trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Dtype = None, out: Any = None) -> Any:
+    if a.dim() == 2 and (offset, axis1, axis2) == (0, 0, 1) and dtype is out is None and is_inexact(a.dtype):
+        return torch.trace(a)
     value = NATIVE["sum"](wrap(torch.diagonal(a, offset, axis1, axis2)), -1, dtype)._tensor
     return value if out is None else write(out, value)
 

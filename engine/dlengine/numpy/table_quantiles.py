@@ -120,7 +120,8 @@ def cov(
 ) -> Tensor:
     if m.dim() > 2:
         raise ValueError("m has more than 2 dimensions")
-    x = torch.atleast_2d(floating(m, dtype))
+    x = floating(m, dtype)
+    x = x if x.dim() == 2 else torch.atleast_2d(x)
     x = x.mT if not rowvar and m.dim() == 2 else x
     if y is not None:
         other = torch.atleast_2d(floating(y, dtype))

@@ -286,8 +286,10 @@ for _name, _function in {"argmax": torch.argmax, "argmin": torch.argmin}.items()
 
 @native
 def count_nonzero(a: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    if axis is None and not keepdims:
+        return torch.count_nonzero(a)
     axes = axes_of(axis, a.dim())
-    return _sum((a != 0).to(torch.int64), axes, True) if keepdims or not axes else torch.count_nonzero(a, axes)
+    return _sum((a != 0).to(torch.int64), axes, keepdims) if keepdims or not axes else torch.count_nonzero(a, axes)
 
 
 @native
@@ -316,8 +318,9 @@ def average(
         order = sorted(range(len(axes)), key=lambda i: axes[i])
         weights = weights.permute(order).reshape([n if i in axes else 1 for i, n in enumerate(a.shape)])
     scaled = floating(a) * weights
-    total = _sum(weights.expand(a.shape).to(scaled.dtype), axes, keepdims)
-    if not total.requires_grad and bool((total == 0).any()):
+    spread = weights if weights.shape == a.shape else weights.expand(a.shape)
+    total = _sum(spread if spread.dtype is scaled.dtype else spread.to(scaled.dtype), axes, keepdims)
+    if not total.requires_grad and not bool(total.all()):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     value = _sum(scaled, axes, keepdims) / total
     return (value, total.expand(value.shape)) if returned else value

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dlengine.numpy.native import NATIVE
-from dlengine.numpy.ufunc import Binary, Unary
+from dlengine.numpy.ufunc import Binary, Product, Unary
 
 
 def _fmax(a: Tensor, b: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def _vecdot(a: Tensor, b: Tensor) -> Tensor:
     _at_least("vecdot", a, b, 1, 1)
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"vecdot: mismatch in the core dimension: shapes {tuple(a.shape)} and {tuple(b.shape)}")
-    return (a & b).any(-1) if a.dtype is torch.bool else (a.conj() * b).sum(-1)
+    return (a & b).any(-1) if a.dtype is torch.bool else (a.conj() * b).sum(-1, dtype=a.dtype)
 
 
 def _frexp(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,11 +218,14 @@ BINARY: dict[str, Callable[..., Any]] = {
     "logical_and": torch.logical_and,
     "logical_or": torch.logical_or,
     "logical_xor": torch.logical_xor,
-    "matmul": _matmul,
-    "matvec": _matvec,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
     "nextafter": torch.nextafter,
+}
+
+PRODUCTS: dict[str, Callable[..., Any]] = {
+    "matmul": _matmul,
+    "matvec": _matvec,
     "vecdot": _vecdot,
     "vecmat": _vecmat,
 }
@@ -238,6 +241,8 @@ def _compose() -> None:
         NATIVE[name] = Unary(name, kernel)
     for name, kernel in BINARY.items():
         NATIVE[name] = Binary(name, kernel)
+    for name, kernel in PRODUCTS.items():
+        NATIVE[name] = Product(name, kernel)
     for name, kernel in SECOND.items():
         NATIVE[name] = Binary(name, kernel, frozenset({1}))
     for name, kernel in NUMBERS.items():

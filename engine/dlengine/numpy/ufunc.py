@@ -94,7 +94,7 @@ class ufunc:
         inputs = [a if weak and type(a) in WEAK else tensor_of(a, device) for a in args]
         tensors = [t for t in inputs if isinstance(t, Tensor)]
         errors.check_devices(tensors)
-        shape = () if self.__name__ in CORE else errors.broadcast(*[tuple(t.shape) for t in tensors])
+        shape = () if isinstance(self, Product) else errors.broadcast(*[tuple(t.shape) for t in tensors])
         kinds = tuple(t.dtype if isinstance(t, Tensor) else type(t) for t in inputs)
         if dtype is None:
             plan = plan_of(self.__name__, *kinds)
@@ -226,7 +226,39 @@ class Binary(ufunc):
         return wrap(result if result.dtype is kind else result.to(kind))
 
 
-CORE = frozenset({"matmul", "matvec", "vecmat", "vecdot"})  # their last axes are multiplied, not broadcast
+class Product(Binary):
+    """A generalised ufunc: its operands' last axes are matrices or vectors; `axes` names other ones."""
+
+    __slots__ = ()
+
+    def __call__(  # type: ignore[override]
+        self, x1: Any, x2: Any, /, out: Any = None, *, axes: Any = None, axis: Any = None,
+        dtype: Any = None, casting: str = "same_kind", order: str = "K", subok: bool = True,
+    ) -> Any:  # fmt: skip
+        if axis is not None:
+            axes = [(axis,), (axis,), ()]
+        if axes is not None:
+            x1, x2 = (_core_last(x, core) for x, core in zip((x1, x2), axes[:2], strict=True))
+        if out is None and dtype is None:
+            found = self.pair(x1, x2)
+        else:
+            found = self._general((x1, x2), None if axes else out, True, dtype, casting)
+        if axes is None:
+            return found
+        core = _axes(axes[2]) if len(axes) > 2 else ()
+        moved = wrap(found._tensor.movedim(tuple(range(-len(core), 0)), core)) if core else found
+        return moved if out is None else write(out, moved._tensor, casting)
+
+
+def _axes(core: Any) -> tuple[int, ...]:
+    return tuple(core) if isinstance(core, (tuple, list)) else (core,)
+
+
+def _core_last(x: Any, core: Any) -> ndarray:
+    tensor, axes = tensor_of(x), _axes(core)
+    return wrap(tensor.movedim(axes, tuple(range(-len(axes), 0))))
+
+
 LIMITS = {
     dtype: (int(numpy.iinfo(name).min), int(numpy.iinfo(name).max))
     for dtype, name in TO_NUMPY.items()
