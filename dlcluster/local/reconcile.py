@@ -69,10 +69,12 @@ class Reconciler:
         if state in UP and node is None:
             self._begin(identity, self._start(instance))
         elif state == "running" and node is not None and instance is not None:
-            if instance.boots == node.instance.boots:
-                node.instance = instance
-            else:
+            if instance.boots != node.instance.boots:
                 self._begin(identity, self._reboot(instance))
+            elif instance.public_ip != node.instance.public_ip:
+                self._begin(identity, node.readdress(instance))
+            else:
+                node.instance = instance
         elif node or (identity in self._kept and state not in OFF):
             # A node of a pending instance is from before a stop and start that we did not see.
             self._begin(identity, self._stop(identity, keep=state in (*OFF, "pending")))

@@ -1,4 +1,4 @@
-"""Reboots and spot interruptions reach the real node."""
+"""Reboots, spot interruptions and elastic addresses reach the real node."""
 
 from __future__ import annotations
 
@@ -43,3 +43,22 @@ def test_a_node_sees_that_it_is_a_spot_instance_without_a_notice(cloud):
     node = cloud.launch(InstanceMarketOptions={"MarketType": "spot"})[0]
     told = cloud.run(node["PrivateIpAddress"], f"python3 - <<'EOF'\n{NOTICE}\nEOF")
     assert told.split() == ["spot", "404", "404"]
+
+
+def test_a_node_answers_at_its_elastic_address(cloud, tools):
+    node, ec2 = cloud.launch()[0], cloud.client("ec2")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(VpcId=node["VpcId"], InternetGatewayId=gateway)
+    made = ec2.allocate_address(Domain="vpc")
+    ec2.associate_address(AllocationId=made["AllocationId"], InstanceId=node["InstanceId"])
+
+    def name_at(address):
+        with contextlib.suppress(OSError, paramiko.SSHException):
+            return cloud.run(address, "cat $NODE_ROOT/etc/hostname")
+        return ""
+
+    tools.wait_until(lambda: name_at(made["PublicIp"]), "the node answers at its elastic address")
+    assert name_at(made["PublicIp"]) == name_at(node["PrivateIpAddress"]) != ""
+    ec2.disassociate_address(PublicIp=made["PublicIp"])
+    tools.wait_until(lambda: not name_at(made["PublicIp"]), "and no longer")
+    ec2.detach_internet_gateway(VpcId=node["VpcId"], InternetGatewayId=gateway)

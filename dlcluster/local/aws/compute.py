@@ -153,13 +153,25 @@ class Compute:
 
     def starting(self, instance_id: str) -> None:
         """An instance starts: with nodes it is pending until its node is up, and reachable by its address."""
-        _, instance = self._find(instance_id)
-        if not self._nodes:
-            return
-        instance._state.name, instance._state.code = "pending", _CODES["pending"]
+        region, instance = self._find(instance_id)
+        if self._nodes:
+            instance._state.name, instance._state.code = "pending", _CODES["pending"]
         for interface in instance.nics.values():
-            if interface.public_ip:
-                interface.public_ip = interface.private_ip_address
+            self.readdress(region, interface)
+
+    def readdress(self, region: str, interface: Any) -> None:
+        """Give an interface its public address: the elastic one, else with nodes the private one, if it has any."""
+        elastic = [item for item in self._backend.ec2(region).addresses if item.eni is interface]
+        if elastic:
+            interface.public_ip = elastic[0].public_ip
+        elif interface.public_ip and self._nodes:
+            interface.public_ip = interface.private_ip_address
+
+    def stopped(self, instance_id: str) -> None:
+        """An instance was stopped: its elastic address stays with it."""
+        region, instance = self._find(instance_id)
+        for interface in instance.nics.values():
+            self.readdress(region, interface)
 
     def ended(self, region: str, instance_ids: list[str]) -> None:
         """Instances were terminated.
@@ -173,6 +185,9 @@ class Compute:
             _, instance = self._find(instance_id)
             self._life(instance_id).ended = datetime.now(UTC)
             instance._private_ips.clear()
+            for address in backend.addresses:
+                if address.eni in instance.nics.values():
+                    address.instance = address.eni = address.association_id = None
             for interface in list(instance.nics.values()):
                 if interface.id in backend.enis:
                     interface.instance, interface.attachment_id = None, None

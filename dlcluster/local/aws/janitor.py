@@ -177,5 +177,4 @@ _DELETIONS = {
     "DeleteLaunchTemplate": Deletion("LaunchTemplateId"),
     "DeleteKeyPair": Deletion("KeyName", clean=lambda ec2, _: drop_orphan_tags(ec2)),
     "DeleteVolume": Deletion("VolumeId"),
-    "ReleaseAddress": Deletion("AllocationId"),
 }

@@ -100,7 +100,10 @@ class Instances(QueryService):
     def stop_instances(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
             self._require(params["InstanceIds"], {"running", "stopping", "stopped"}, "stopped")
-            return self._backend.call("ec2", "StopInstances", params, context.region)
+            result = self._backend.call("ec2", "StopInstances", params, context.region)
+            for instance_id in params["InstanceIds"]:
+                self._compute.stopped(instance_id)
+            return result
 
     def reboot_instances(self, params: dict[str, Any], context: Context) -> None:
         """A reboot changes no state (moto would let a pending instance run); the node notices it."""

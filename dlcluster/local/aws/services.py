@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dlcluster.local.aws.addresses import Addresses
 from dlcluster.local.aws.autoscaling import AutoScaling
 from dlcluster.local.aws.budgets import Budgets
 from dlcluster.local.aws.cloudformation import CloudFormation
@@ -30,7 +31,16 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
     "autoscaling": [ScalingPolicies, AutoScaling],
     "budgets": [Budgets],
     "cloudformation": [CloudFormation],
-    "ec2": [Instances, InstanceOptions, InstanceTypes, SpotPrices, PlacementGroups, CapacityReservations, Deletions],
+    "ec2": [
+        Instances,
+        InstanceOptions,
+        InstanceTypes,
+        SpotPrices,
+        PlacementGroups,
+        CapacityReservations,
+        Addresses,
+        Deletions,
+    ],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],
     "pricing": [PriceList],

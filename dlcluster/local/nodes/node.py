@@ -58,6 +58,7 @@ class Node:
         self._on_death = on_death
         self._stopping = False
         self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._elastic: asyncssh.SSHAcceptor | None = None  # at an elastic address
         self._metadata = MetadataServer(self._documents, lambda: self.instance.options)
         self._boot: asyncio.Task[None] | None = None
 
@@ -72,6 +73,7 @@ class Node:
         try:
             await self._metadata.listen(address, self._site.imds_port)
             self._acceptor = await ssh.listen(self, address, self._site.ssh_port)
+            await self.readdress(self.instance)
         except OSError:
             await self.stop()
             raise
@@ -79,11 +81,25 @@ class Node:
         if run_user_data and self.instance.user_data:
             self._boot = asyncio.create_task(self._run_user_data())
 
+    async def readdress(self, instance: Any) -> None:
+        """Answer at the public address that the instance has now, beside the private one."""
+        self.instance = instance
+        if self._elastic:
+            self._elastic.close()
+            self._elastic = None
+        if instance.public_ip in (None, instance.private_ip):
+            return
+        try:
+            self._elastic = await ssh.listen(self, instance.public_ip, self._site.ssh_port)
+        except OSError as error:
+            log.warning("%s cannot be reached at %s: %s", instance.id, instance.public_ip, error)
+
     async def stop(self) -> None:
         """Power off: connections drop, every process is killed; the files stay."""
         self._stopping = True
-        if self._acceptor:
-            self._acceptor.close()
+        for acceptor in (self._acceptor, self._elastic):
+            if acceptor:
+                acceptor.close()
         await self._metadata.close()
         for connection in list(self.connections):
             connection.abort()

@@ -18,6 +18,7 @@ class Instance:
     state: str = "pending"
     private_ip: str = "127.1.0.4"
     boots: int = 0
+    public_ip: str | None = None
 
 
 class Compute:
