@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dlengine.train import Callback as Callback
     from dlengine.train import EarlyStop as EarlyStop
     from dlengine.train import Interrupted as Interrupted
+    from dlengine.train import Loop as Loop
     from dlengine.train import Metric as Metric
     from dlengine.train import Result as Result
     from dlengine.train import Stream as Stream
@@ -34,6 +35,7 @@ __all__ = [
     "EarlyStop",
     "EngineError",
     "Interrupted",
+    "Loop",
     "Metric",
     "Result",
     "Stream",
@@ -48,7 +50,7 @@ __all__ = [
     "symbol",
 ]
 
-_TRAIN = {"Callback", "EarlyStop", "Interrupted", "Metric", "Result", "Stream", "fit", "predict", "score"}
+_TRAIN = {"Callback", "EarlyStop", "Interrupted", "Loop", "Metric", "Result", "Stream", "fit", "predict", "score"}
 
 
 def __getattr__(name: str) -> Any:

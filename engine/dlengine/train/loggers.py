@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ class JSONLogger(_Rows):
     """The history as JSON lines, an object per epoch."""
 
     def _text(self, history: list[dict[str, Any]]) -> str:
-        return "".join(json.dumps(row) + "\n" for row in history)
+        return "".join(json.dumps(_finite(row)) + "\n" for row in history)
 
 
 class TensorBoard(Callback):
@@ -111,3 +112,10 @@ class TensorBoard(Callback):
     def _write(self, numbers: Mapping[str, float], step: int) -> None:
         for name, value in numbers.items():
             self._writer.add_scalar(name, value, step)
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN and no infinity."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+    }

@@ -28,10 +28,12 @@ class Meter:
         self.samples = 0.0
         self._sums: list[list[Sum]] = [[0.0] * len(part) for part in sizes]
 
-    def add(self, loss: Sum, count: int, output: Any, target: Any) -> None:
-        """Count a batch of `count` samples, given the mean of its losses."""
+    def add(self, loss: Sum, count: int, output: Any, target: Any, *, measured: bool = True) -> None:
+        """Count a batch of `count` samples, given the mean of its losses; without `measured` only the loss."""
         self._loss = self._loss + loss * count
         self.samples += count
+        if not measured:
+            return
         for metric, sums in zip(self.metrics, self._sums, strict=True):
             for place, value in enumerate(metric.sums(output, target)):
                 sums[place] = sums[place] + _exact(value)

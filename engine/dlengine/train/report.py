@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -61,6 +62,8 @@ class Reporter:
             total = f"/{run.settings.length.count}"
         parts = [f"epoch {row['epoch']:>{max(0, len(total) - 1)}}{total}", f"loss {row['loss']:.4f}"]
         for metric in run.setup.metrics:
+            if math.isnan(row[metric.name]):  # a loop of one's own that gives no outputs
+                continue
             short = "acc" if metric.name == "accuracy" else metric.name
             parts.append(f"train {short} {row[metric.name]:.4f}")
         if run.setup.test is not None:

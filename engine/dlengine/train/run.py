@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import astuple
 from typing import Any
 
@@ -54,6 +55,7 @@ class Run:
         self._hooks = {name: self._overridden(name) for name in ("on_start", "on_step", "on_epoch", "on_end")}
         self._stop_asked = False
         self._stopped = False
+        self._outcome = GO
         self._saved: tuple[int, ...] | None = None
         self._began = time.perf_counter()
         self._part_before = 0.0
@@ -86,17 +88,22 @@ class Run:
 
     def train(self) -> None:
         """Go on from the current position to the end. Raises Interrupted after SIGTERM, EngineError for a bad loss."""
+        for piece in self.pieces():
+            self.took(piece, *self.stepper.step(piece, self.wish(), self.meter))
+
+    def pieces(self) -> Iterator[Piece]:
+        """What is left of the run; whoever takes a piece makes its step, and says so with `took`, before the next."""
         self._began, self._part_before = time.perf_counter(), self.part_done
         self._call("on_start")
         self._stopped = self._stopped or (self.judge is not None and self.judge.enough(self.history))
         while not self._stopped and (self.part_done < 1 or not self._in_history):
-            self._epoch()
-        self._save()
+            yield from self._epoch()
+        self.save()
         self.stepper.set_rate(1.0)
         self._keeper.restore()
         self._call("on_end")
 
-    def _epoch(self) -> None:
+    def _epoch(self) -> Iterator[Piece]:
         """The rest of the current epoch, or less when the run ends inside it."""
         every, first = self.settings.every, self.position.step
         began = time.perf_counter()
@@ -105,32 +112,31 @@ class Run:
             if self.part_done >= 1:
                 whole = False
                 break
-            outcome = self._step(piece)
+            self.stepper.set_rate(self.setup.factor(self.part_done))
+            yield piece
             self.meter.seconds += time.perf_counter() - began
             self._call("on_step")
             self.report.tick(self)
-            if outcome == LEAVE:
+            if self._outcome == LEAVE:
                 self._leave()
-            if outcome == STOP or (self.part_done >= 1 and self.feed.samples is None):
-                self._stopped = outcome == STOP
+            if self._outcome == STOP or (self.part_done >= 1 and self.feed.samples is None):
+                self._stopped = self._outcome == STOP
                 whole = self.feed.steps is not None and self.position.step % self.feed.steps == 0
                 break
             if every.unit == "ba" and self.position.step % every.count == 0:
-                self._save()
+                self.save()
             began = time.perf_counter()
         if whole and self.position.offset == 0:
             raise EngineError(f"epoch {self.position.epoch + 1} has no batch", "does the iterator start afresh?")
         self._close_epoch(whole or self.position.offset == self.feed.samples, grown=self.position.step > first)
 
-    def _step(self, piece: Piece) -> int:
-        """One step of all ranks on one global batch; the outcome of their vote."""
-        self.stepper.set_rate(self.setup.factor(self.part_done))
-        outcome, loss = self.stepper.step(piece, self._wish(), self.meter)
+    def took(self, piece: Piece, outcome: int, loss: float) -> None:
+        """Move on behind a piece, whose step ended with this outcome of the ranks' vote."""
         if outcome == BROKEN:
             raise self._broken(loss, piece)
+        self._outcome = outcome
         self.position.step += 1
         self.position.offset = piece.end
-        return outcome
 
     def _close_epoch(self, whole: bool, *, grown: bool) -> None:
         """Add the epoch to the history, show it, and save when it is time."""
@@ -143,7 +149,7 @@ class Run:
             self._keeper.look()
             self.report.epoch(self)
             self._call("on_epoch")
-        outcome = self.group.agree(self._wish())
+        outcome = self.group.agree(self.wish())
         self._stopped = self._stopped or outcome == STOP
         if self.judge is not None:
             self._stopped = self._stopped or self.judge.enough(self.history)
@@ -151,7 +157,7 @@ class Run:
         if outcome == LEAVE:
             self._leave()
         if whole and every.unit == "ep" and epoch % every.count == 0:
-            self._save()
+            self.save()
 
     def _row(self, epoch: int) -> dict[str, Any]:
         found = self.meter.row(self.group)
@@ -176,21 +182,22 @@ class Run:
     def _new_meter(self) -> Meter:
         return Meter(self.setup.metrics, self.setup.sizes, self.group.device)
 
-    def _wish(self) -> int:
+    def wish(self) -> int:
+        """What this rank votes for."""
         if self._signal.received:
             return LEAVE
         return STOP if self._stop_asked else GO
 
     def _leave(self) -> None:
         """Save and end the process, after SIGTERM reached some rank."""
-        path = self._save()
+        path = self.save()
         kept = f"saved {path}" if path else "nothing is saved, because there is no checkpoint directory"
         if self.group.rank == 0:
             self.report.warn(f"told to stop (SIGTERM): left after step {self.position.step}; {kept}")
         self.group.wait()  # a rank that left earlier would make torchrun kill the one that is writing
         raise Interrupted
 
-    def _save(self) -> str:
+    def save(self) -> str:
         """Write a checkpoint of this position, unless it is there already; its path on rank 0."""
         where = astuple(self.position)
         if self.settings.directory is None or self._saved == where:

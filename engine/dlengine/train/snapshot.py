@@ -178,7 +178,7 @@ def _restore(run: Run, state: dict[str, Any]) -> None:
     run.model.load_state_dict(state["model"])
     _restore_optimizer(run.optimizer, state["optimizer"])
     run.plan = Plan.from_dict(state["plan"]) if state.get("plan") else None
-    run.stepper.micro = state.get("micro_batch") or run.stepper.micro
+    run.stepper.micro = min(filter(None, (state.get("micro_batch"), run.stepper.micro)), default=None)
     run.stepper.precision.load(state.get("scale", {}))
     run.position = Position(**state["position"])
     run.history = state["history"]

@@ -56,7 +56,22 @@ class Stepper:
         Returns the outcome of the ranks' vote, and the loss where it is BROKEN, which leaves the weights as they were.
         Raises EngineError for gradients that are not finite, and when not even one sample fits the memory.
         """
-        loss, vote = self._gradients(piece, wish, meter)
+        return self.finish(piece, *self._gradients(piece, wish, meter))
+
+    def begin(self) -> None:
+        """Forget the gradients of the step before."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def backward(self, loss: torch.Tensor, piece: Piece, wish: int) -> tuple[Any, Vote]:
+        """The gradients of a loss over the whole piece, for `finish`."""
+        value = loss.item() if self._reads else loss.detach().double()
+        vote = self._vote(value, wish)
+        if piece.size:
+            self._backward(loss, piece.size, piece)
+        return value, vote
+
+    def finish(self, piece: Piece, loss: Any, vote: Vote) -> tuple[int, float]:
+        """Move the weights by the gradients that lie there; see `step`."""
         if piece.idle and self.group.world > 1:
             self.group.average_gradients(self.setup.model)
         outcome = vote.result()
@@ -73,7 +88,7 @@ class Stepper:
         while True:
             mark = meter.mark()
             self._rewind.mark()
-            self.optimizer.zero_grad(set_to_none=True)
+            self.begin()
             try:
                 result = self._accumulate(piece, wish, meter)
             except RuntimeError as error:
@@ -120,10 +135,8 @@ class Stepper:
                 total = total + (part.item() if self._reads else part.double()) * ((end - begin) / piece.size)
                 if last:
                     vote = self._vote(total, wish)
-                # The ranks' gradients are averaged with equal weights; this makes it the mean over the global batch.
-                weight = (end - begin) * self.group.world / piece.total
                 self._in_exchange = last and exchanges
-                self.precision.scale(loss if weight == 1 else loss * weight).backward()
+                self._backward(loss, end - begin, piece)
         return total, vote
 
     def _forward(self, forward: nn.Module, piece: Piece, begin: int, end: int, meter: Meter) -> torch.Tensor:
@@ -138,6 +151,11 @@ class Stepper:
         with torch.no_grad():
             meter.add(loss.item() if self._reads else loss.detach().double(), end - begin, output, y)
         return loss
+
+    def _backward(self, loss: torch.Tensor, size: int, piece: Piece) -> None:
+        # The ranks' gradients are averaged with equal weights; this makes it the mean over the global batch.
+        weight = size * self.group.world / piece.total
+        self.precision.scale(loss if weight == 1 else loss * weight).backward()
 
     def _vote(self, loss: Any, wish: int) -> Vote:
         if self.group.world == 1 and self._reads:
