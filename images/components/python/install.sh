@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=SCRIPTDIR/../../shared/python.sh
 . ./python.sh
 
-install_packages ca-certificates libgomp1 -- ca-certificates libgomp
+install_packages ca-certificates libgomp1 python3-venv -- ca-certificates libgomp
 for version in $PARAM_VERSIONS; do
   if [[ $version == 2.7 ]]; then make_virtualenv; fi
   path=$(python_of "$version")

@@ -6,9 +6,11 @@ set -euo pipefail
 . ./common.sh
 
 # No service starts while packages are installed: there is no configuration yet.
-printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-chmod 0755 /usr/sbin/policy-rc.d
-trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+  chmod 0755 /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
 install_packages munge slurm-client slurmctld slurmd
 # A key that all images share would be no secret: each cluster makes its own.
 rm -f /etc/munge/munge.key

@@ -10,11 +10,17 @@ stop() {
       if [[ -s $file ]]; then kill "$(<"$file")" || true; fi
     done
   fi
-  rm -rf /etc/munge/munge.key /etc/slurm/slurm.conf /var/lib/slurm/state /var/lib/slurm/slurmd "$folder"
+  if [[ -f $folder/hosts ]]; then cp "$folder/hosts" /etc/hosts; fi
+  rm -rf /etc/munge/munge.key /etc/slurm/slurm.conf /etc/slurm/cgroup.conf /var/lib/slurm/state /var/lib/slurm/slurmd "$folder"
 }
 
 folder=$(mktemp -d)
 trap stop EXIT
+if ! getent hosts "$(hostname -s)" >/dev/null; then # as in a fresh root file system
+  touch /etc/hosts
+  cp /etc/hosts "$folder/hosts"
+  echo "127.0.0.1 localhost $(hostname -s)" >>/etc/hosts
+fi
 dlcluster-slurm head
 dlcluster-slurm worker "$(hostname -s)"
 for _ in $(seq 60); do
