@@ -76,12 +76,15 @@ class Group:
             return model
         # Convolutions with one input channel have gradients in another but equivalent memory order; torch warns of it.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-        return nn.parallel.DistributedDataParallel(
+        wrapped = nn.parallel.DistributedDataParallel(
             model,
             device_ids=[self.device] if self.device.type == "cuda" else None,
             find_unused_parameters=some_unused,
-            broadcast_buffers=False,  # they are rank 0's at the end of each epoch, see share_buffers
         )
+        # Not in every step: they are rank 0's at the end of each epoch, see share_buffers. As an argument this would
+        # leave out the first time too, and its name differs between versions of torch.
+        wrapped.broadcast_buffers = False
+        return wrapped
 
     def average_gradients(self, model: nn.Module) -> None:
         """What the wrapped model does by itself, for a step in which some rank has no sample and no backward pass."""
