@@ -18,3 +18,6 @@ if [[ $IMAGE_TARGET != docker && $IMAGE_TARGET != rootfs ]]; then
   systemctl disable munge slurmctld slurmd
 fi
 install -m 0755 dlcluster-slurm.sh /usr/local/sbin/dlcluster-slurm
+# A worker has no slurm.conf: it takes the head's.
+mkdir -p /etc/systemd/system/slurmd.service.d
+printf '[Unit]\nConditionPathExists=\n' >/etc/systemd/system/slurmd.service.d/dlcluster.conf
