@@ -36,12 +36,15 @@ class Backend:
 
     def __init__(self) -> None:
         share_model_files()
+        from moto.cloudwatch.responses import CloudWatchResponse
         from moto.core import DEFAULT_ACCOUNT_ID
         from moto.moto_api._internal import moto_api_backend
         from moto.server import DomainDispatcherApplication, create_backend_app
 
         self.account_id: str = DEFAULT_ACCOUNT_ID
         self.lock = threading.RLock()
+        # moto's PutMetricAlarm takes a composite alarm's rule, but no operation of the name leads there.
+        CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
         self._application = DomainDispatcherApplication(create_backend_app)
         moto_api_backend.reset()
 

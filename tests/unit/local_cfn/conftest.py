@@ -51,6 +51,7 @@ LISTS = [
     ("sns", "list_topics", "Topics", "TopicArn"),
     ("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("cloudwatch", "describe_alarms", "CompositeAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("iam", "list_users", "Users", "UserName"),
     ("autoscaling", "describe_policies", "ScalingPolicies", "PolicyARN"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -194,8 +195,11 @@ def test_what_is_not_implemented_is_refused_by_name(account: Any, network: dict[
     network["Resources"]["Vpc"]["Properties"]["VpcEncryptionControl"] = {"Mode": "monitor"}
     with pytest.raises(ClientError, match=r"VpcEncryptionControl of AWS::EC2::VPC \(resource Vpc\) is not supported"):
         account.begin("unsupported", network)
-    with pytest.raises(ClientError, match="NotificationARNs is not supported"):
-        account.begin("unsupported", {"Resources": {"N": parameter()}}, NotificationARNs=["arn:aws:sns:a:1:b"])
+    with pytest.raises(ClientError, match="ResourceTypes is not supported"):
+        account.begin("unsupported", {"Resources": {"N": parameter()}}, ResourceTypes=["AWS::*"])
+    for call in (account.cf.detect_stack_drift, account.cf.describe_stack_resource_drifts):
+        with pytest.raises(ClientError, match=r"InvalidAction.*Not emulated here"):
+            call(StackName="unsupported")
     with pytest.raises(ClientError, match="does not exist"):
         account.cf.describe_stacks(StackName="unsupported")
 
@@ -278,3 +282,35 @@ def test_calls_to_buckets_are_logged_by_name_after_any_client_was_made(account: 
     account.delete(stack["StackId"])
     actions = [record.action for record in account.emulator.calls if record.service == "s3"]
     assert actions == ["CreateBucket", "DeleteBucket"]
+
+
+def test_topics_are_told_of_every_event_in_order(account: Any) -> None:
+    sns, sqs = account.client("sns"), account.client("sqs")
+    topic = sns.create_topic(Name="events")["TopicArn"]
+    queue = sqs.create_queue(QueueName="events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    template = {
+        "Resources": {"N": parameter()},
+        "Outputs": {"T": {"Value": {"Fn::Select": [0, {"Ref": "AWS::NotificationARNs"}]}}},
+    }
+    with pytest.raises(ClientError, match="Invalid notification ARN"):
+        account.begin("told", template, NotificationARNs=[f"{topic}-of-nobody"])
+    stack = account.create("told", template, NotificationARNs=[topic])
+    assert stack["NotificationARNs"] == [topic]
+    assert stack["Outputs"][0]["OutputValue"] == topic
+    account.delete(stack["StackId"])
+    wanted = [(row["LogicalResourceId"], row["ResourceStatus"]) for row in account.events(stack["StackId"])]
+    told: list[tuple[str, str]] = []
+
+    def heard() -> bool:
+        for row in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            fields = dict(re.findall(r"(\w+)='(.*)'", row["Body"]))
+            assert (fields["StackName"], fields["Namespace"]) == ("told", account.emulator.account_id)
+            told.append((fields["LogicalResourceId"], fields["ResourceStatus"]))
+        return len(told) == len(wanted)
+
+    account.until(heard)
+    assert told == wanted
+    sns.delete_topic(TopicArn=topic)
+    sqs.delete_queue(QueueUrl=queue)

@@ -89,6 +89,7 @@ def test_settings_and_tags_change_in_place(deploy: Any, account: Any) -> None:
         "spot_fleet": {
             "More": {"ScalingAdjustment": 2},
             "Evening": {"MaxSize": 4},
+            "Leaving": {"HeartbeatTimeout": 60},
             "Reserved": {"InstanceCount": 3},
             "Limit": {
                 "Budget": {"BudgetType": "COST", "TimeUnit": "MONTHLY", "BudgetLimit": {"Amount": 9, "Unit": "USD"}}
@@ -103,6 +104,7 @@ def test_settings_and_tags_change_in_place(deploy: Any, account: Any) -> None:
         "web_tier": {
             "Card": {"Description": "other"},
             "Busy": {"Threshold": 50},
+            "Worried": {"AlarmDescription": "busy"},
             "Board": {"DashboardBody": '{"widgets": []}'},
             "Operators": {"DisplayName": "ops", "Subscription": []},
         },
@@ -115,6 +117,11 @@ def test_settings_and_tags_change_in_place(deploy: Any, account: Any) -> None:
         updated = account.update(stack["StackName"], template, Tags=[{"Key": "owner", "Value": "you"}])
         assert updated["StackStatus"] == "UPDATE_COMPLETE", (name, account.reasons(stack["StackId"]))
         assert account.resources(stack["StackId"]) == stack["Ids"], name
+    group = account.resources("spot-fleet")["Fleet"]
+    hooks = account.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=group)["LifecycleHooks"]
+    assert [(row["HeartbeatTimeout"], row["NotificationMetadata"]) for row in hooks] == [(60, "drain")]
+    alarms = account.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert [row["AlarmDescription"] for row in alarms] == ["busy"]
     systems = account.client("fsx").describe_file_systems()["FileSystems"]
     assert [row["StorageCapacity"] for row in systems] == [2400]
     assert {"Key": "owner", "Value": "you"} in systems[0]["Tags"]
@@ -133,7 +140,7 @@ def test_attributes_of_the_new_kinds_resolve(deploy: Any, account: Any) -> None:
             "Evening.ScheduledActionName",
         ],
         "s3_iam": ["Reading.PolicyArn", "Robot.Arn", "RobotKey.SecretAccessKey"],
-        "web_tier": ["Card.PrimaryPrivateIpAddress", "Card.VpcId", "Operators.TopicName", "Busy.Arn"],
+        "web_tier": ["Card.PrimaryPrivateIpAddress", "Card.VpcId", "Operators.TopicName", "Busy.Arn", "Worried.Arn"],
         "deep_learning": ["MasterQueue.QueueName", "WorkerQueue.Arn", "Topic.TopicArn"],
     }
     for name, attributes in wanted.items():

@@ -163,7 +163,7 @@ class ChangeSets(Reads):
         return {
             **row,
             "Parameters": target.parameters.rows(),
-            "NotificationARNs": [],
+            "NotificationARNs": list(target.topics),
             "RollbackConfiguration": {},
             "Capabilities": list(target.capabilities),
             "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],

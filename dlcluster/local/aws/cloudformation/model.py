@@ -7,7 +7,7 @@ import json
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -77,6 +77,7 @@ class Target:
     tags: Mapping[str, str]
     capabilities: tuple[str, ...] = ()
     role_arn: str = ""
+    topics: tuple[str, ...] = ()
 
 
 @dataclass
@@ -97,6 +98,7 @@ class Stack:
     region: str
     account_id: str
     target: Target
+    tell: Callable[[Stack, dict[str, Any]], None]  # hears of every event when the stack has topics
     status: str = ""
     reason: str = ""
     created: datetime = field(default_factory=now)
@@ -178,6 +180,8 @@ class Stack:
             "ClientRequestToken": self.options.token or None,
         }
         self.events.append(event)
+        if self.target.topics:
+            self.tell(self, event)
 
 
 def _digest(action: str, params: dict[str, Any]) -> str:

@@ -29,7 +29,6 @@ class Identity:
         return {
             "AWS::AccountId": self.account_id,
             "AWS::NoValue": NO_VALUE,
-            "AWS::NotificationARNs": [],
             "AWS::Partition": partition,
             "AWS::Region": self.region,
             "AWS::StackId": self.id,
@@ -46,7 +45,11 @@ class Plan:
         self.target = target
         template = target.template
         self.resolver = Resolver(
-            {**identity.pseudo_parameters(), **target.parameters.values},
+            {
+                **identity.pseudo_parameters(),
+                "AWS::NotificationARNs": list(target.topics),
+                **target.parameters.values,
+            },
             template.section("Mappings"),
             template.section("Conditions"),
             scope,

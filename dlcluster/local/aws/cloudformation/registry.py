@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcluster.local.aws.cloudformation.intrinsics import error
 from dlcluster.local.aws.cloudformation.model import Stack, Target
+from dlcluster.local.aws.cloudformation.notices import Notices
 from dlcluster.local.aws.query import AwsError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Registry:
         self._lock = threading.Lock()
         self.closed = threading.Event()  # the emulator ends: nobody waits any more
         self._stacks: dict[str, Stack] = {}
+        self._notices = Notices(emulator)
 
     def stacks(self, region: str) -> list[Stack]:
         """Newest first, deleted ones included."""
@@ -66,7 +68,7 @@ class Registry:
         """A new stack without a status."""
         account = self.emulator.account_id
         stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
-        stack = Stack(name, stack_id, region, account, target)
+        stack = Stack(name, stack_id, region, account, target, tell=self._notices.add)
         with self._lock:
             self._stacks[stack_id] = stack
         return stack

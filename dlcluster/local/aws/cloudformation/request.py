@@ -15,9 +15,9 @@ from dlcluster.local.aws.cloudformation.model import Stack, Target
 from dlcluster.local.aws.cloudformation.stack_policy import StackPolicy
 from dlcluster.local.aws.query import AwsError
 
-MAX_BODY, MAX_URL_BODY, MAX_TAGS = 51_200, 1_000_000, 50
+MAX_BODY, MAX_URL_BODY, MAX_TAGS, MAX_TOPICS = 51_200, 1_000_000, 50, 5
 _UNSUPPORTED = (
-    "NotificationARNs", "ResourceTypes", "ResourcesToImport", "ImportExistingResources", "RetainExceptOnCreate",
+    "ResourceTypes", "ResourcesToImport", "ImportExistingResources", "RetainExceptOnCreate",
     "IncludeNestedStacks", "DeploymentMode", "DeploymentConfig", "ForceRollback",
 )  # fmt: skip
 _NAME = re.compile("[a-zA-Z][-a-zA-Z0-9]{0,127}")
@@ -103,7 +103,24 @@ def target(params: dict[str, Any], previous: Stack | None, client: Client) -> Ta
         tags = dict(before.tags)
     capabilities = tuple(params.get("Capabilities") or ())
     _check_capabilities(parsed, capabilities)
-    return Target(parsed, values, tags, capabilities, params.get("RoleARN") or "")
+    if "NotificationARNs" in params or before is None:
+        topics = _topics(params.get("NotificationARNs") or [], client)
+    else:
+        topics = before.topics
+    return Target(parsed, values, tags, capabilities, params.get("RoleARN") or "", topics)
+
+
+def _topics(arns: list[str], client: Client) -> tuple[str, ...]:
+    """The topics that are told of events. Raises AwsError for what is none."""
+    if len(arns) > MAX_TOPICS:
+        raise error(f"1 validation error detected: Value at 'notificationARNs' failed to satisfy constraint: Member "
+                    f"must have length less than or equal to {MAX_TOPICS}")  # fmt: skip
+    for arn in arns:
+        try:
+            client("sns").get_topic_attributes(TopicArn=arn)
+        except ClientError as problem:
+            raise error(f"Invalid notification ARN [{arn}]: {problem.response['Error']['Message']}") from None
+    return tuple(arns)
 
 
 def _tags(rows: list[dict[str, str]]) -> dict[str, str]:

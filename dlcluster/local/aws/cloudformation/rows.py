@@ -25,7 +25,7 @@ def stack_row(stack: Stack) -> dict[str, Any]:
             "StackStatus": stack.status,
             "StackStatusReason": stack.reason or None,
             "DisableRollback": stack.options.on_failure == "DO_NOTHING",
-            "NotificationARNs": [],
+            "NotificationARNs": list(stack.target.topics),
             "TimeoutInMinutes": stack.options.timeout_minutes,
             "Capabilities": list(stack.target.capabilities),
             "Outputs": [dict(row) for row in stack.outputs],

@@ -11,7 +11,7 @@ from dlcluster.local.aws.cloudformation.types.autoscaling_rules import (
 )
 from dlcluster.local.aws.cloudformation.types.base import Kind
 from dlcluster.local.aws.cloudformation.types.budgets import Budget
-from dlcluster.local.aws.cloudformation.types.cloudwatch import Alarm, Dashboard
+from dlcluster.local.aws.cloudformation.types.cloudwatch import Alarm, CompositeAlarm, Dashboard
 from dlcluster.local.aws.cloudformation.types.ec2_attach import (
     EipAssociation,
     NetworkInterface,
@@ -47,7 +47,8 @@ from dlcluster.local.aws.cloudformation.types.ssm import Parameter
 from dlcluster.local.aws.cloudformation.types.waiting import WaitCondition, WaitConditionHandle
 
 _CLASSES: tuple[type[Kind], ...] = (
-    AccessKey, AccessPoint, Alarm, AutoScalingGroup, Bucket, BucketPolicy, Budget, CapacityReservation, Dashboard,
+    AccessKey, AccessPoint, Alarm, AutoScalingGroup, Bucket, BucketPolicy, Budget, CapacityReservation, CompositeAlarm,
+    Dashboard,
     EfsFileSystem, Eip, EipAssociation, FlowLog, FsxFileSystem, Instance, InstanceProfile, InternetGateway, KeyPair,
     LaunchConfiguration, LaunchTemplate, LifecycleHook, LogGroup, LogStream, ManagedPolicy, MetricFilter, MountTarget,
     NatGateway, NetworkInterface, NetworkInterfaceAttachment, Parameter, PlacementGroup, Policy, Queue, QueuePolicy,

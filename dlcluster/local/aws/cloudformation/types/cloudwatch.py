@@ -9,7 +9,8 @@ from dlcluster.local.aws.cloudformation.types.base import Kind, Step, missing_is
 
 class Alarm(Kind):
     name = "AWS::CloudWatch::Alarm"
-    _given = (
+    _put = "put_metric_alarm"
+    _given: tuple[str, ...] = (
         "ActionsEnabled", "AlarmActions", "AlarmDescription", "ComparisonOperator", "DatapointsToAlarm", "Dimensions",
         "EvaluateLowSampleCountPercentile", "EvaluationPeriods", "ExtendedStatistic", "InsufficientDataActions",
         "MetricName", "Metrics", "Namespace", "OKActions", "Period", "Statistic", "Threshold", "ThresholdMetricId",
@@ -20,12 +21,12 @@ class Alarm(Kind):
 
     def create(self, x: Step) -> None:
         alarm = x.get("AlarmName") or x.unique_name()
-        x.call("cloudwatch", "put_metric_alarm", AlarmName=alarm, **x.only(*self._given), Tags=tag_list(x.tags) or None)
+        x.call("cloudwatch", self._put, AlarmName=alarm, **x.only(*self._given), Tags=tag_list(x.tags) or None)
         x.made(alarm)
 
     def update(self, x: Step) -> None:
         if x.changed - {"Tags"}:
-            x.call("cloudwatch", "put_metric_alarm", AlarmName=x.physical_id, **x.only(*self._given))
+            x.call("cloudwatch", self._put, AlarmName=x.physical_id, **x.only(*self._given))
         if "Tags" in x.changed:
             arn = self._arn(x)
             if removed_tags(x):
@@ -42,6 +43,17 @@ class Alarm(Kind):
 
     def attribute(self, x: Step, name: str) -> Any:
         return self._arn(x) if name == "Arn" else None
+
+
+class CompositeAlarm(Alarm):
+    name = "AWS::CloudWatch::CompositeAlarm"
+    _put = "put_composite_alarm"
+    _given = (
+        "ActionsEnabled", "ActionsSuppressor", "ActionsSuppressorExtensionPeriod", "ActionsSuppressorWaitPeriod",
+        "AlarmActions", "AlarmDescription", "AlarmRule", "InsufficientDataActions", "OKActions",
+    )  # fmt: skip
+    properties = names(" ".join(_given) + " AlarmName Tags")
+    mutable = properties - names("AlarmName")
 
 
 class Dashboard(Kind):
