@@ -15,7 +15,7 @@ for name in names:
             if message["msg_type"] == "stream":
                 printed.append(message["content"]["text"])
 
-        code = "import platform; print(platform.python_version(), sum(range(10)))"
+        code = "import platform; print('%s: %d' % (platform.python_version(), sum(range(10))))"
         reply = client.execute_interactive(code, timeout=120, output_hook=keep)
         text = "".join(printed).strip()
         print(f"kernel {name}: {text}")
