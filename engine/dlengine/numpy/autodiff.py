@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from dlengine.numpy.keeping import keeping, suspended
+from dlengine.numpy.keeping import ArgumentWritten, keeping, suspended
 
 Traced = Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 
@@ -80,8 +80,7 @@ def _deeper() -> Iterator[None]:
 def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool) -> Recorded:
     with torch.enable_grad():
         sources = [_source(tensor, keep) for tensor in tensors]
-        with _deeper(), keeping():  # copies: an assignment to an argument must not reach the caller's array
-            outputs, extra = function([source.clone() for source in sources])
+        outputs, extra = _run(function, sources)
     live = [index for index, output in enumerate(outputs) if output.requires_grad]
 
     def pull(cotangents: list[Tensor], batched: bool = False) -> list[Tensor]:
@@ -104,6 +103,27 @@ def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool
     if keep:
         return Recorded(outputs, extra, pull)
     return Recorded([plain(output) for output in outputs], [plain(tensor) for tensor in extra], pull)
+
+
+def _run(function: Traced, sources: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Run on the sources themselves; on copies if it assigns to an argument: that must not reach the caller's array."""
+    try:
+        with _deeper(), keeping(sources) as mark:
+            outputs, extra = function(sources)
+            return [_apart(output, sources) for output in outputs], [_apart(tensor, sources) for tensor in extra]
+    except ArgumentWritten as write:
+        if write.args[0] is not mark:
+            raise
+    except RuntimeError as error:
+        if "leaf Variable that requires grad" not in str(error):  # torch's own way to write into an argument
+            raise
+    with _deeper(), keeping([]):
+        return function([source.clone() for source in sources])
+
+
+def _apart(tensor: Tensor, sources: list[Tensor]) -> Tensor:
+    """A result with memory of its own, where the function returned its argument."""
+    return tensor.clone() if any(tensor is source or tensor._base is source for source in sources) else tensor
 
 
 def _source(tensor: Tensor, keep: bool) -> Tensor:

@@ -19,40 +19,48 @@ _pop = torch._C._autograd._pop_saved_tensors_default_hooks
 _push = torch._C._autograd._push_saved_tensors_default_hooks
 
 
-class _Saved:
+class _Saved(list):
     """A tensor that the way back needs, and its version when it was saved."""
 
-    __slots__ = ("__weakref__", "tensor", "version")
+    __slots__ = ("__weakref__",)
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor, self.version = tensor, tensor._version
+
+class ArgumentWritten(BaseException):
+    """A function writes into an argument that it was given without a copy. No user's `except Exception` stops it."""
 
 
 class _Record:
-    """What has been saved while one function ran; `fresh` waits to be sorted by memory, which only a write needs."""
+    """What has been saved while one function ran; `fresh` waits to be sorted by memory, which only a write needs.
+
+    `shared` is memory that is the caller's.
+    """
 
     def __init__(self) -> None:
         self.fresh: list[weakref.ref[_Saved]] = []
         self.by_memory: dict[int, list[weakref.ref[_Saved]]] = {}
         self.writes = 0
+        self.shared: dict[int, object] = {}
 
     def pack(self, tensor: Tensor) -> _Saved:
-        saved = _Saved(tensor)
+        saved = _Saved((tensor, tensor._version))
         self.fresh.append(weakref.ref(saved))
         return saved
 
     def keep(self, tensor: Tensor) -> None:
         self.writes += 1
+        memory = _memory(tensor)
+        if memory in self.shared:
+            raise ArgumentWritten(self.shared[memory])
         for reference in self.fresh:
             saved = reference()
             if saved is not None:
-                self.by_memory.setdefault(_memory(saved.tensor), []).append(reference)
+                self.by_memory.setdefault(_memory(saved[0]), []).append(reference)
         self.fresh.clear()
-        for reference in self.by_memory.pop(_memory(tensor), ()):
+        for reference in self.by_memory.pop(memory, ()):
             saved = reference()
-            if saved is not None and saved.tensor._version == saved.version:
-                saved.tensor = saved.tensor.detach().clone()
-                saved.version = saved.tensor._version
+            if saved is not None and saved[0]._version == saved[1]:
+                copied = saved[0].detach().clone()
+                saved[:] = copied, copied._version
 
 
 _current: ContextVar[_Record | None] = ContextVar("keeping", default=None)
@@ -65,12 +73,13 @@ def _memory(tensor: Tensor) -> int:
 
 
 def _unpack(saved: _Saved) -> Tensor:
-    if saved.tensor._version != saved.version:
+    tensor, version = saved
+    if tensor._version != version:
         raise RuntimeError(
-            f"an array of shape {tuple(saved.tensor.shape)} that the gradient needs was changed, by torch's own means "
+            f"an array of shape {tuple(tensor.shape)} that the gradient needs was changed, by torch's own means "
             "or after the function had run: change a copy"
         )
-    return saved.tensor
+    return tensor
 
 
 def before_write(tensor: Tensor) -> None:
@@ -81,19 +90,26 @@ def before_write(tensor: Tensor) -> None:
 
 
 @contextmanager
-def keeping() -> Iterator[None]:
-    """Keep what is saved in here from later assignments. Nested ones are part of the outermost."""
-    if _current.get() is not None:
-        yield
-        return
-    record = _Record()
+def keeping(shared: list[Tensor]) -> Iterator[object]:
+    """Keep what is saved in here from later assignments; gives a mark that the exception carries.
+
+    shared: tensors that may be read but not written to. Errors: ArgumentWritten at the first such write.
+    Nested ones are part of the outermost.
+    """
+    outer, mark = _current.get(), object()
+    record = outer or _Record()
+    fresh = dict.fromkeys([_memory(tensor) for tensor in shared], mark)
+    before, record.shared = record.shared, {**fresh, **record.shared}
     token = _current.set(record)
-    _push(record.pack, _unpack)
+    if outer is None:
+        _push(record.pack, _unpack)
     try:
-        yield
+        yield mark
     finally:
-        _pop()
+        if outer is None:
+            _pop()
         _current.reset(token)
+        record.shared = before
 
 
 class Checkpointed:

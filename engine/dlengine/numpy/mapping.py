@@ -87,10 +87,10 @@ def _axes(spec: Axes, given: Any) -> list[int | None]:
     """The mapped axis of each leaf, from a number that stands for a whole subtree."""
     if spec is None or isinstance(spec, int):
         return [spec] * len(tree.leaves(given))
-    inside, specs = tree.children(given), tree.children(spec)
+    inside, specs = tree.contents(given), tree.contents(spec)
     if inside is None or specs is None or len(inside) != len(specs):
         raise ValueError(f"vmap: the axes {spec!r} do not have the shape of what they are for")
-    return [axis for (_, child), (_, each) in zip(inside, specs, strict=True) for axis in _axes(each, child)]
+    return [axis for child, each in zip(inside, specs, strict=True) for axis in _axes(each, child)]
 
 
 def _mapped(leaf: Any, axis: int) -> Tensor:

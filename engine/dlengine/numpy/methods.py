@@ -46,7 +46,9 @@ def _operator(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callab
     """x + y, y + x and x += y. On a 0-d array += makes a new one, as it does for NumPy's scalars."""
 
     def forward(self: ndarray, other: Any) -> Any:
-        return NotImplemented if isinstance(other, _REFUSES) else NATIVE[name].pair(self, other)
+        if type(other) is not ndarray and isinstance(other, _REFUSES):
+            return NotImplemented
+        return NATIVE[name].pair(self, other)
 
     def backward(self: ndarray, other: Any) -> Any:
         return NotImplemented if isinstance(other, _REFUSES) else NATIVE[name].pair(other, self)

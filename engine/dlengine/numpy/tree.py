@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from torch import Tensor
+
+from dlengine.numpy.core import ndarray
+
+_LEAVES = frozenset({ndarray, Tensor, float, int, complex, bool})  # told at once; anything unknown is a leaf, too
 
 
 def leaves(tree: Any) -> list[Any]:
     """What is no container, in order; None holds no leaf."""
-    inside = children(tree)
-    if inside is None:
-        return [tree]
-    return [leaf for _, child in inside for leaf in leaves(child)]
+    found: list[Any] = []
+    _collect(tree, found)
+    return found
 
 
 def build(tree: Any, values: Iterable[Any]) -> Any:
@@ -23,45 +28,68 @@ def build(tree: Any, values: Iterable[Any]) -> Any:
 
 def paths(tree: Any, prefix: str = "") -> list[str]:
     """How a program writes each leaf, for messages: `['layers'][0].weight`."""
-    inside = children(tree)
+    inside = contents(tree)
     if inside is None:
         return [prefix]
-    return [path for label, child in inside for path in paths(child, prefix + label)]
+    return [path for label, child in zip(_labels(tree), inside, strict=True) for path in paths(child, prefix + label)]
 
 
-def children(node: Any) -> list[tuple[str, Any]] | None:
-    """Labels and contents of a container; None for a leaf. Dataclass fields with metadata `static` stay as they are."""
+def contents(node: Any) -> Sequence[Any] | None:
+    """What a container holds; None for a leaf. Dataclass fields with metadata `static` stay as they are."""
+    kind = type(node)
+    if kind in _LEAVES:
+        return None
     if node is None:
-        return []
+        return ()
     if isinstance(node, dict):
-        return [(f"[{key!r}]", value) for key, value in node.items()]
+        return list(node.values())
     if isinstance(node, (list, tuple)):
-        names = getattr(node, "_fields", None)
-        labels = [f".{name}" for name in names] if names else [f"[{index}]" for index in range(len(node))]
-        return list(zip(labels, node, strict=True))
+        return node
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        return [(f".{name}", getattr(node, name)) for name in _fields(node)]
+        return [getattr(node, name) for name in _fields(node)]
     return None
 
 
+def _collect(node: Any, found: list[Any]) -> None:
+    inside = contents(node)
+    if inside is None:
+        found.append(node)
+        return
+    for child in inside:
+        _collect(child, found)
+
+
+def _labels(node: Any) -> list[str]:
+    if node is None:
+        return []
+    if isinstance(node, dict):
+        return [f"[{key!r}]" for key in node]
+    if isinstance(node, (list, tuple)):
+        names = getattr(node, "_fields", None)
+        return [f".{name}" for name in names] if names else [f"[{index}]" for index in range(len(node))]
+    return [f".{name}" for name in _fields(node)]
+
+
 def _build(node: Any, values: Iterator[Any]) -> Any:
-    inside = children(node)
+    inside = contents(node)
     if inside is None:
         return next(values)
-    return _remake(node, [_build(child, values) for _, child in inside])
+    return _remake(node, [_build(child, values) for child in inside])
 
 
-def _remake(node: Any, contents: list[Any]) -> Any:
+def _remake(node: Any, parts: list[Any]) -> Any:
     if node is None:
         return None
+    if type(node) is dict:
+        return dict(zip(node, parts, strict=True))
     if isinstance(node, dict):
         same = copy.copy(node)
-        same.update(zip(node, contents, strict=True))
+        same.update(zip(node, parts, strict=True))
         return same
     if isinstance(node, (list, tuple)):
-        return type(node)(*contents) if hasattr(node, "_fields") else type(node)(contents)
+        return type(node)(*parts) if hasattr(node, "_fields") else type(node)(parts)
     same = copy.copy(node)
-    for name, value in zip(_fields(node), contents, strict=True):
+    for name, value in zip(_fields(node), parts, strict=True):
         object.__setattr__(same, name, value)  # a frozen dataclass too
     return same
 

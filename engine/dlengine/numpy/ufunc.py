@@ -58,16 +58,23 @@ def plan_of(name: str, *kinds: Any) -> Plan:
     return PLANS.get((name, *kinds)) or make_plan(name, kinds)
 
 
+def _direct(model: Any, dtype: torch.dtype) -> bool:
+    char = TO_NUMPY[dtype].char
+    return bool({f"{char}{char}->{char}", f"{char}{char}->?"}.intersection(model.types))
+
+
 class ufunc:
     """One universal function: called, or through reduce, accumulate, reduceat, outer and at."""
 
-    __slots__ = ("__name__", "_kernel", "_numbers", "nargs", "nin", "nout")
+    __slots__ = ("__name__", "_closed", "_kernel", "_numbers", "nargs", "nin", "nout")
 
     def __init__(self, name: str, kernel: Callable[..., Any], numbers: frozenset[int] = frozenset()) -> None:
         """`numbers`: the operands that the kernel also takes as Python's numbers."""
         model = getattr(numpy, name)
         self.__name__, self._kernel, self._numbers = model.__name__, kernel, numbers
         self.nin, self.nout, self.nargs = model.nin, model.nout, model.nargs
+        # floats of one dtype for which torch gives NumPy's dtype by itself: nothing is to be looked up
+        self._closed = frozenset(dtype for dtype in (torch.float32, torch.float64) if _direct(model, dtype))
 
     def __repr__(self) -> str:
         return f"<ufunc '{self.__name__}'>"
@@ -189,6 +196,11 @@ class Binary(ufunc):
 
     def pair(self, x1: Any, x2: Any) -> Any:
         """The usual call: two inputs and nothing else."""
+        if type(x1) is type(x2) is ndarray and x1._tensor.dtype is x2._tensor.dtype in self._closed:
+            try:
+                return wrap(self._kernel(x1._tensor, x2._tensor))
+            except (RuntimeError, TypeError):
+                return self._general((x1, x2), None, True, None)
         if type(x1) is ndarray:
             t1: Any = x1._tensor
             k1: Any = t1.dtype
