@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from shlex import quote
 from typing import Any
 
@@ -33,8 +34,8 @@ def document(image: Image, step: Step) -> str:
     if fetched:
         build.append({"name": "FetchFiles", "action": "S3Download", "inputs": [_fetch(step, name) for name in fetched]})
     if step.component:
-        build.append(_bash("Install", run(image, step, TARGET, "install.sh")))
-    tests = [_bash(f"Test{number}", run(image, step, TARGET, script)) for number, script in enumerate(step.tests, 1)]
+        build.append(_bash("Install", _run(image, step, "install.sh")))
+    tests = [_bash(f"Test{number}", _run(image, step, script)) for number, script in enumerate(step.tests, 1)]
     phases = [
         {"name": "build", "steps": build},
         {"name": "validate", "steps": tests},
@@ -47,6 +48,11 @@ def document(image: Image, step: Step) -> str:
 
 def _bash(name: str, script: str) -> dict[str, Any]:
     return {"name": name, "action": "ExecuteBash", "inputs": {"commands": [f"set -euo pipefail\n{script}\n"]}}
+
+
+def _run(image: Image, step: Step, script: str) -> str:
+    # Braces come from parameters alone, which are quoted there; '' between them keeps the shell's text the same.
+    return re.sub(r"\{(?=\{)", "{''", run(image, step, TARGET, script))
 
 
 def _fetch(step: Step, name: str) -> dict[str, str]:

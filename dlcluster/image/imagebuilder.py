@@ -261,7 +261,15 @@ def _add_distribution(template: Template, image: Image) -> None:
 
 def _add_pipeline(template: Template, image: Image) -> None:
     # Image Builder would make the log group by itself, and leave it behind.
-    template.add_resource(logs.LogGroup("Log", LogGroupName=f"/aws/imagebuilder/{_name(image)}", RetentionInDays=30))
+    template.add_resource(
+        logs.LogGroup(
+            "Log",
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Delete",
+            LogGroupName=f"/aws/imagebuilder/{_name(image)}",
+            RetentionInDays=30,
+        )
+    )
     schedule = {}
     if image.recipe.schedule:
         schedule["Schedule"] = imagebuilder.Schedule(

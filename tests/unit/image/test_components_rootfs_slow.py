@@ -1,0 +1,58 @@
+"""Components for real in a Debian root file system: Slurm runs jobs, PyTorch trains, JupyterLab answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dlcluster.image.library import Library
+from dlcluster.image.load import load_image
+from dlcluster.image.rootfs import Place, build
+
+IMAGES = Path(__file__).parents[3] / "images"
+HEAD = "name: tried\nsummary: For a test\nbase: debian-12\nroot_gib: 30\n"
+SLURM = f"{HEAD}components: [node, slurm]\n"
+TORCH = f"{HEAD}components: [node, python, {{name: torch, parameters: {{accelerator: cpu}}}}, jupyter]\n"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(shutil.which("debootstrap") is None, reason="needs debootstrap"),
+]
+
+
+def built(recipe: str, tmp_path: Path) -> str:
+    """Build the recipe, with this machine's way to PyPI; the log."""
+    (tmp_path / "images/tried").mkdir(parents=True)
+    (tmp_path / "images/tried/recipe.yaml").write_text(recipe)
+    binds, environment = (
+        [],
+        [f"{name}={value}" for name, value in os.environ.items() if name.lower().endswith("_proxy")],
+    )
+    for name in ("PIP_CERT", "PIP_FIND_LINKS"):
+        if Path(os.environ.get(name, "")).is_absolute():
+            binds.append(f"{os.environ[name]}:/mnt/{name}")
+            environment.append(f"{name}=/mnt/{name}")
+    place = Place(tmp_path / "root", binds=tuple(binds), env=tuple(environment))
+    try:
+        build(load_image(Library((tmp_path / "images", IMAGES)), "tried"), place, print)
+        return place.log.read_text()
+    finally:
+        subprocess.run(["rm", "-rf", "--one-file-system", str(place.root)], check=True)
+
+
+def test_slurm_runs_a_job_by_srun_and_one_by_sbatch(tmp_path):
+    log = built(SLURM, tmp_path)
+    assert "srun: ran on " in log
+    assert "job 2 on " in log
+
+
+def test_pytorch_trains_and_jupyterlab_answers(tmp_path):
+    log = built(TORCH, tmp_path)
+    assert "accuracy 0.9" in log
+    assert "kernel torch: 3.11" in log
+    assert "JupyterLab answers 200" in log
