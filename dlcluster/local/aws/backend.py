@@ -93,9 +93,20 @@ class Backend:
                     return instance
         raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
 
-    def instance_types(self, region: str) -> list[str]:
-        """The names of all instance types, sorted."""
-        return sorted({str(kind["InstanceType"]) for kind in self.ec2(region).instance_types})
+    def instance_types(self, region: str, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """All instance types that pass the filters, by name. Raises AwsError for a filter that EC2 does not have."""
+        from moto.core.exceptions import ServiceException
+
+        try:
+            found: list[dict[str, Any]] = self.ec2(region).describe_instance_types(filters=filters)
+        except ServiceException as error:
+            raise AwsError(error.code, error.message) from None
+        return sorted(found, key=lambda kind: str(kind["InstanceType"]))
+
+    def offerings(self, region: str, location_type: str) -> list[dict[str, Any]]:
+        """Which instance types there are in the region, its zones (by name or id), or its outposts."""
+        rows: list[dict[str, Any]] = self.ec2(region).describe_instance_type_offerings(location_type, {})
+        return rows
 
     def ec2_regions(self) -> dict[str, Any]:
         """moto's EC2 state of every region that was touched."""

@@ -90,7 +90,24 @@ def test_instance_types_come_in_pages_unless_they_are_named(cloud: Any) -> None:
     assert [
         kind["InstanceType"] for kind in ec2.describe_instance_types(InstanceTypes=["p5.48xlarge"])["InstanceTypes"]
     ]
+
+
+def test_types_and_offerings_are_filtered_as_on_ec2(cloud: Any) -> None:
+    ec2 = cloud.client("ec2")
+    arm = [{"Name": "processor-info.supported-architecture", "Values": ["arm64"]}]
+    first = ec2.describe_instance_types(Filters=arm)
+    assert len(first["InstanceTypes"]) == 100
+    assert {"arm64"} == {a for row in first["InstanceTypes"] for a in row["ProcessorInfo"]["SupportedArchitectures"]}
+    with pytest.raises(ClientError, match="InvalidParameterValue"):
+        ec2.describe_instance_types(Filters=[{"Name": "colour", "Values": ["red"]}])
     p5 = [{"Name": "instance-type", "Values": ["p5.*"]}]
-    assert {kind["InstanceType"] for kind in ec2.describe_instance_types(Filters=p5)["InstanceTypes"]} >= {
-        "p5.48xlarge"
-    }
+    assert "p5.48xlarge" in {row["InstanceType"] for row in ec2.describe_instance_types(Filters=p5)["InstanceTypes"]}
+    zones = [*p5, {"Name": "location", "Values": ["us-east-1a", "us-east-1b"]}]
+    offered = ec2.describe_instance_type_offerings(LocationType="availability-zone", Filters=zones)
+    rows = offered["InstanceTypeOfferings"]
+    assert {(row["InstanceType"].split(".")[0], row["LocationType"]) for row in rows} == {("p5", "availability-zone")}
+    pages = ec2.get_paginator("describe_instance_type_offerings").paginate(PaginationConfig={"PageSize": 500})
+    names = [row["InstanceType"] for part in pages for row in part["InstanceTypeOfferings"]]
+    assert len(names) == len(set(names)) > 1000
+    with pytest.raises(ClientError, match="InvalidFilter"):
+        ec2.describe_instance_type_offerings(Filters=[{"Name": "colour", "Values": ["red"]}])
