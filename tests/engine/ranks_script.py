@@ -6,13 +6,16 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from dlengine import Callback, EngineError, Interrupted, fit, models
+from dlengine import Callback, EarlyStop, EngineError, Interrupted, Loop, Stream, fit, models
 from dlengine.data import Dataset, load
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 RANK = int(os.environ.get("RANK", "0"))
 
@@ -49,6 +52,41 @@ class InDouble(nn.Module):
         return self.model(x.double())
 
 
+class Hungry(nn.Module):
+    """Too large for the memory of the last rank, where more than 4 samples come at once."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training and len(x) > 4 and int(os.environ.get("WORLD_SIZE", "1")) - 1 == RANK:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return x
+
+
+def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Global batches of 24 and a last one of 5, drawn at random."""
+    data = points(101)
+    order = torch.randperm(101)
+    for begin in range(0, 101, 24):
+        yield data.batch(order[begin : begin + 24])
+
+
+def own_batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """This rank's part of each of the batches; only the first has one of the last, which holds one sample."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    data = points(97)
+    for begin in range(0, 97, 24):
+        numbers = torch.arange(begin, min(begin + 24, 97)).tensor_split(world)[RANK]
+        if len(numbers):
+            yield data.batch(numbers)
+
+
+def looped(**arguments: Any) -> Loop:
+    with Loop(small(), points(101), points(7), epochs=2, **arguments) as loop:
+        for x, y in loop:
+            output = loop.forward(x)
+            loop.step(nn.functional.cross_entropy(output, y), output)
+    return loop
+
+
 class SigtermAt(Callback):
     """The notice reaches one machine only, here that of the last rank."""
 
@@ -66,17 +104,28 @@ def equal_runs(world: int) -> dict[str, torch.Tensor]:
     batch = 24 // world
     quiet = {"batch_size": batch, "progress": False, "device": "cpu"}
     test = points(7)
-    runs = {
+    many = TensorDataset(points(101).x, points(101).y)
+    runs: dict[str, Any] = {
         "uneven": fit(small(), points(101), test, epochs=4, lr=0.1, schedule="one-cycle", **quiet),
         "last batch of one": fit(small(), points(97), test, epochs=4, lr=0.1, weight_decay=0.1, **quiet),
         "adam": fit(small(), points(97), points(1), epochs=4, optimizer="adam", lr=0.01, **quiet),
         "partly used": fit(PartlyUsed(), points(101), test, epochs=2, **quiet),
+        "stream": fit(small(), batches, lambda: [(points(7).x, points(7).y)], epochs=3, **quiet),
+        "own streams": fit(small(), Stream(own_batches, sharded=True), test, epochs=3, **quiet),
+        "loader": fit(small(), DataLoader(many, batch_size=24, shuffle=True), test, epochs=3, **quiet),
+        "micro-batches": fit(small(), points(101), test, epochs=3, micro_batch=5, clip_norm=0.2, **quiet),
+        "full memory": fit(small(Hungry()), points(101), test, epochs=3, **quiet),
+        "early stop": fit(
+            small(), points(101), test, epochs=9, early_stop=EarlyStop(1, 0.1), metrics=["f1", "top-2"], **quiet
+        ),
+        "loop": looped(**quiet),
         "lenet": fit(models.lenet(), *load("digits"), epochs="4ba", lr=0.01, **quiet),
         "lenet in float64": fit(InDouble(models.lenet()), *load("digits"), epochs="24ba", lr=0.05, **quiet),
     }
     results = {}
     for name, run in runs.items():
-        rows = [[row["loss"], row["accuracy"], row["test_loss"], row["test_accuracy"]] for row in run.history]
+        names = [name for name in run.history[0] if "second" not in name and run.history[0][name] is not None]
+        rows = [[row[name] for name in names] for row in run.history]
         results[name] = weights(run.model)
         results[f"{name}, metrics"] = torch.tensor(rows, dtype=torch.float64)
     return results

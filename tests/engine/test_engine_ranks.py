@@ -70,7 +70,13 @@ def alone(results):
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", ["uneven", "last batch of one", "adam", "partly used", "lenet", "lenet in float64"])
+RUNS = [
+    "uneven", "last batch of one", "adam", "partly used", "stream", "own streams", "loader", "micro-batches",
+    "full memory", "early stop", "loop", "lenet", "lenet in float64",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_two_ranks_with_half_the_batch_end_with_the_weights_of_one(results, alone, name):
     ours = results[0]["equal"][name]
     assert torch.equal(ours, results[1]["equal"][name])
@@ -79,6 +85,11 @@ def test_two_ranks_with_half_the_batch_end_with_the_weights_of_one(results, alon
     metrics = f"{name}, metrics"
     assert torch.equal(results[0]["equal"][metrics], results[1]["equal"][metrics])
     assert (results[0]["equal"][metrics] - alone[metrics]).abs().max() < 1e-5
+
+
+def test_all_ranks_stop_early_together(results):
+    epochs = [len(results[rank]["equal"]["early stop, metrics"]) for rank in range(WORLD)]
+    assert epochs[0] == epochs[1] < 9
 
 
 def test_two_ranks_that_were_stopped_and_resumed_equal_two_that_were_not(results, folder):
