@@ -42,6 +42,9 @@ class Subset:
     def __init__(self, data: Batches, indices: np.ndarray[Any, Any]) -> None:
         self.data = data
         self.indices = indices
+        self.prefetch = getattr(data, "prefetch", 0)
+        if hasattr(data, "set_epoch"):
+            self.set_epoch = data.set_epoch
         if hasattr(data, "y"):
             self.y = data.y[torch.as_tensor(indices)]  # lets fit check all labels before the first step
 
