@@ -138,7 +138,7 @@ def _by_func(function: Traced, tensors: list[Tensor]) -> Recorded:
         outputs, extra = function([source.clone() for source in sources])
         return tuple(outputs), tuple(extra)
 
-    with contextlib.nullcontext() if torch.compiler.is_compiling() else suspended():
+    with suspended():
         outputs, back, extra = torch.func.vjp(traced, *tensors, has_aux=True)  # type: ignore[misc]
 
     def pull(cotangents: list[Tensor], batched: bool = False) -> list[Tensor]:

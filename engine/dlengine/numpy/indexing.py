@@ -290,14 +290,11 @@ def _basic(tensor: Tensor, parts: list[Any], advanced: bool) -> tuple[Tensor, li
             key.append(forward)
             spots.append(None)
             axis += 1
-        elif type(part) is int and not advanced:
+        elif type(part) is int:
             if not -tensor.shape[axis] <= part < tensor.shape[axis]:
                 raise _out_of_bounds(part, axis, tensor.shape[axis])
-            key.append(part)
-            axis += 1
-        elif type(part) is int:
-            key.append(slice(None))
-            spots.append(torch.tensor(part, device=tensor.device))
+            key.append(slice(None) if advanced else part)
+            spots += [torch.tensor(part, device=tensor.device)] if advanced else []
             axis += 1
         elif part.dtype is torch.bool and part.dim() == 0:
             key.append(None)

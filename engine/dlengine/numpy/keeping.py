@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 _pop = torch._C._autograd._pop_saved_tensors_default_hooks
 _push = torch._C._autograd._push_saved_tensors_default_hooks
@@ -84,6 +85,8 @@ def _unpack(saved: _Saved) -> Tensor:
 
 def before_write(tensor: Tensor) -> None:
     """To be called before a tensor's elements change."""
+    if is_compiling():  # torch.compile makes assignments functional itself
+        return
     record = _current.get()
     if record is not None:
         record.keep(tensor)
@@ -138,9 +141,13 @@ class Checkpointed:
             _pop()
 
 
-@contextmanager
-def suspended() -> Iterator[None]:
+def suspended() -> AbstractContextManager[None]:
     """Inside, nothing is kept: torch.func refuses to work where something is."""
+    return nullcontext() if is_compiling() else _suspended()
+
+
+@contextmanager
+def _suspended() -> Iterator[None]:
     record = _current.get()
     if record is None:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,11 @@ OPERATORS = {
     "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
     "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
 }  # fmt: skip
+DIRECT = {  # between floats of one dtype torch's operator is NumPy's
+    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
+    "matmul": operator.matmul,
+}  # fmt: skip
+FLOATS = frozenset({torch.float32, torch.float64})
 IN_PLACE = {"add": "add_", "subtract": "sub_", "multiply": "mul_", "divide": "div_"}
 COMPARISONS = {
     "lt": "less",
@@ -44,9 +50,17 @@ _REFUSES = (str, bytes, dict, set, type(None))
 
 def _operator(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """x + y, y + x and x += y. On a 0-d array += makes a new one, as it does for NumPy's scalars."""
+    direct = DIRECT.get(name)
 
     def forward(self: ndarray, other: Any) -> Any:
-        if type(other) is not ndarray and isinstance(other, _REFUSES):
+        if type(other) is ndarray:
+            left, right = self._tensor, other._tensor
+            if direct is not None and left.dtype is right.dtype in FLOATS:
+                try:
+                    return wrap(direct(left, right))
+                except RuntimeError:  # told in NumPy's words below
+                    pass
+        elif isinstance(other, _REFUSES):
             return NotImplemented
         return NATIVE[name].pair(self, other)
 

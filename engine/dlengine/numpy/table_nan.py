@@ -98,6 +98,8 @@ def _valid(a: Tensor, where: Any) -> Tensor:
 def nanmean(
     a: Tensor, axis: Any = None, dtype: Dtype = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Any:
+    if not is_inexact(a.dtype):
+        return NATIVE["mean"](wrap(a), axis, dtype, out, keepdims is True, where)
     x = floating(a, dtype)
     axes = axes_of(axis, x.dim())
     if where is True and axes and x.dtype.is_floating_point:

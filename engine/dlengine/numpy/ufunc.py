@@ -60,7 +60,7 @@ def plan_of(name: str, *kinds: Any) -> Plan:
 
 def _direct(model: Any, dtype: torch.dtype) -> bool:
     char = TO_NUMPY[dtype].char
-    return bool({f"{char}{char}->{char}", f"{char}{char}->?"}.intersection(model.types))
+    return any(f"{char * model.nin}->{result}" in model.types for result in (char, "?"))
 
 
 class ufunc:
@@ -73,7 +73,7 @@ class ufunc:
         model = getattr(numpy, name)
         self.__name__, self._kernel, self._numbers = model.__name__, kernel, numbers
         self.nin, self.nout, self.nargs = model.nin, model.nout, model.nargs
-        # floats of one dtype for which torch gives NumPy's dtype by itself: nothing is to be looked up
+        # floats (of one dtype) for which torch gives NumPy's dtype by itself: nothing is to be looked up
         self._closed = frozenset(dtype for dtype in (torch.float32, torch.float64) if _direct(model, dtype))
 
     def __repr__(self) -> str:
@@ -171,6 +171,8 @@ class Unary(ufunc):
                  casting: str = "same_kind", order: str = "K", subok: bool = True) -> Any:  # fmt: skip
         if type(x) is ndarray and out is None and where is True and dtype is None:
             tensor = x._tensor
+            if tensor.dtype in self._closed:
+                return wrap(self._kernel(tensor))
             plan = plan_of(self.__name__, tensor.dtype)
             if plan[0] is not None:
                 tensor = tensor.to(plan[0])

@@ -111,6 +111,11 @@ def test_an_empty_mask_fits_any_axis_as_in_numpy(shape: Any, mask: Any) -> None:
     check(numpy.ones((2, *shape)), (slice(None), numpy.zeros(mask, bool)))
 
 
+def test_an_integer_beside_arrays_is_checked_even_where_nothing_is_read() -> None:
+    for key in ((numpy.array([False]), slice(None), 1), (numpy.zeros(0, int), slice(None), 3), ([], [5], 0)):
+        check(numpy.zeros((1, 1, 1)), key)
+
+
 def test_basic_indices_give_views_that_alias() -> None:
     x = np.zeros((3, 4))
     x[1][2] = 5
