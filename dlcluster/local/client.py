@@ -69,6 +69,8 @@ def kept(home: Path | None = None) -> saved.Header | None:
     try:
         return None if place.is_held() else saved.read_header(place.snapshot)
     except saved.Unfit as error:
+        if error.empty:
+            return None
         raise UserError(str(error), hint="forget it: dlcluster local stop --discard", code=Exit.UNAVAILABLE) from None
 
 

@@ -195,16 +195,16 @@ class Cloud:
 
     def _holdings(self) -> dict[str, Any]:
         emulator = self._emulator
-        buckets = emulator.backend.call("s3", "ListBuckets", {}, "us-east-1").get("Buckets") or []
         cloudformation: Any = emulator.services["cloudformation"][0]
         return {
             "stacks": len(cloudformation.registry.alive()),
             "instances": sum(item.state != "terminated" for item in emulator.compute.instances()),
-            "buckets": len(buckets),
+            "buckets": emulator.backend.bucket_count(),
             "nodes": len(self._reconciler.nodes) if self._reconciler else 0,
             "calls": len(emulator.calls),
             "faults": sum(not fault.over for fault in emulator.faults.rows()),
             "unsaved": self._keeper.unsaved,
+            **({"dropped": self._keeper.dropped} if self._keeper.dropped else {}),
         }
 
     def _in_use(self) -> bool:

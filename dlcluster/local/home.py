@@ -134,7 +134,8 @@ class Home:
 
     def forget(self) -> None:
         """Drop what is kept of the last daemon. Call while none runs."""
-        self.snapshot.unlink(missing_ok=True)
+        for path in (self.snapshot, self.snapshot.with_suffix(".dropped")):
+            path.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
         self._crash.unlink(missing_ok=True)
         shutil.rmtree(self.nodes, ignore_errors=True)

@@ -34,6 +34,7 @@ class Keeper:
         self._changes = self._written = 0
         self.ports: list[int] = []
         self.disks: list[str] = []
+        self.dropped = ""  # why what was kept is not taken up
 
     @property
     def unsaved(self) -> bool:
@@ -48,8 +49,20 @@ class Keeper:
         self._changes += 1
 
     def restore(self, nodes: Path) -> None:
-        """Take up what is kept. Raises Unfit, and leaves the file as it is, when this program cannot."""
-        found = saved.read(self._path, snapshot.fingerprint(), nodes=self._nodes)
+        """Take up what is kept. Raises Unfit, and leaves the file as it is, when this program cannot.
+
+        A file that held nothing is put aside instead.
+        """
+        try:
+            found = saved.read(self._path, snapshot.fingerprint(), nodes=self._nodes)
+        except Unfit as unfit:
+            if not unfit.empty:
+                raise
+            aside = self._path.with_suffix(".dropped")
+            self.dropped = f"{unfit}; it is now {aside.name}"
+            log.warning("starts empty: %s", self.dropped)
+            self._path.replace(aside)
+            return
         if found is None:
             return
         header, data = found
@@ -106,6 +119,7 @@ class Keeper:
             saved=time.time(),
             stacks=snapshot.stacks(emulator),
             instances=sum(item.state != "terminated" for item in emulator.compute.instances()),
+            buckets=emulator.backend.bucket_count(),
             disks=list(disks),
             ports=self.ports,
         )

@@ -248,6 +248,22 @@ def test_what_cannot_be_taken_up_again_stops_the_start_and_stays(home, own, tool
     assert own(client.ensure()).client("s3").list_buckets()["Buckets"] == []
 
 
+def test_what_held_nothing_never_stops_a_start_and_is_told(home, own):
+    own(client.ensure()).client("ec2").create_vpc(CidrBlock="10.1.0.0/16")
+    client.stop()
+    snapshot = Home(home).snapshot
+    whole = snapshot.read_bytes()
+    for left, words in ((b"", "is an empty file"), (whole.replace(b"python 3", b"python 2", 1), "was written by")):
+        snapshot.write_bytes(left)
+        client.ensure()
+        dropped = client.status()["dropped"]
+        assert words in dropped
+        assert "it held no stack" in dropped or not left
+        assert dropped in Home(home).log.read_text()
+        assert snapshot.with_suffix(".dropped").read_bytes() == left
+        client.stop(discard=True)
+
+
 def ancestor(pid, init):
     """Whether a process descends from init."""
     while pid > 1:

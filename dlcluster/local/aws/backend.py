@@ -127,6 +127,12 @@ class Backend:
 
         return identity in efs_backends[self.account_id][region].access_points
 
+    def bucket_count(self) -> int:
+        """How many buckets there are."""
+        from moto.s3.models import s3_backends
+
+        return len(s3_backends[self.account_id]["aws"].buckets)
+
     def take_bucket_policy(self, bucket: str) -> bytes:
         """Take a bucket's policy out of moto."""
         from moto.s3.models import s3_backends
