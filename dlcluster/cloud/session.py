@@ -48,7 +48,7 @@ class Session:
         """The same cloud and credentials elsewhere."""
         if region == self.region:
             return self
-        return Session(self.cloud, region, self.ssh_port, self.endpoint, self.profile)
+        return type(self)(self.cloud, region, self.ssh_port, self.endpoint, self.profile)
 
     def client(self, service: str) -> Any:
         """A cached, thread-safe boto3 client."""
