@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -39,3 +39,6 @@ def kaiming(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.01)
     if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
         nn.init.zeros_(module.bias)
+
+
+INITIALIZERS: dict[str, Callable[[nn.Module], None]] = {"xavier": xavier, "kaiming": kaiming}

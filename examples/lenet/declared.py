@@ -1,4 +1,4 @@
-"""LeNet declared as a graph and trained on digits: `python declared.py`. `train.py` trains the same as a torch module."""
+"""LeNet declared as a graph and trained on digits: `python declared.py`; `train.py` does so with a torch module."""
 
 import dlengine
 from dlengine.symbol import Activation, Convolution, FullyConnected, Pooling, SoftmaxOutput, Variable

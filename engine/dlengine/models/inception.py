@@ -7,7 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from dlengine.initial import seeded, xavier
+from dlengine.initial import kaiming, seeded
 
 # Filters of a module: 1x1; 3x3 after a reduction; 5x5 after a reduction; 1x1 after pooling (table 1 of the paper).
 _V1 = {
@@ -59,7 +59,7 @@ def inception_v1(classes: int = 1000, *, lrn: bool = True, dropout: float = 0.4,
         layers |= {"pool5": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "dropout": nn.Dropout(dropout)}
         layers["fc"] = nn.Linear(channels, classes)
         model = nn.Sequential(layers)
-        model.apply(xavier)
+        model.apply(kaiming)
     return model
 
 
@@ -108,7 +108,7 @@ def inception_bn(classes: int = 1000, *, seed: int | None = 0) -> nn.Sequential:
         layers |= {"pool5": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
         layers["fc"] = nn.Linear(channels, classes)
         model = nn.Sequential(layers)
-        model.apply(xavier)
+        model.apply(kaiming)
     return model
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from dlengine.errors import EngineError
-from dlengine.initial import seeded, xavier
+from dlengine.errors import EngineError, unknown
+from dlengine.initial import INITIALIZERS, seeded
 from dlengine.symbol.call import Call, fill
 from dlengine.symbol.infer import Laid, build, module_of, walk
 from dlengine.symbol.network import Network
@@ -25,18 +25,22 @@ def bind(
     symbol: Symbol,
     *shape: Any,
     seed: int | None = 0,
-    init: Initializer | None = xavier,
+    init: str | Initializer | None = "xavier",
     device: str | torch.device = "cpu",
     **shapes: Any,
 ) -> Network:
     """A torch module that computes the symbol, for inputs of these shapes (any batch size, once bound).
 
     shape: of the only input, or of the inputs in order; or by name, `data=(64, 1, 28, 28)`.
-    seed: of the initial weights; None draws from torch's generator. init: given to `Module.apply` on every layer; None
-    keeps torch's own. device: "meta" for a network without memory.
+    seed: of the initial weights; None draws from torch's generator. init: "xavier", "kaiming" (for deep ReLU networks),
+    a function for `Module.apply` on every layer, or None for torch's own. device: "meta" for a network without memory.
     The module is a torch.fx GraphModule of standard layers, called as in the graph, so that `state_dict` reads
     `fc1.weight`. Raises EngineError that names the layer which cannot take its input.
     """
+    if isinstance(init, str):
+        if init not in INITIALIZERS:
+            raise unknown("initializer", init, INITIALIZERS)
+        init = INITIALIZERS[init]
     graph = symbol.graph
     laid = walk(graph, shape, shapes)
     with seeded(seed), torch.device(device):

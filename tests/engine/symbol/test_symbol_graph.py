@@ -118,6 +118,9 @@ def test_weights_may_be_initialised_in_another_way():
     net = sym.FullyConnected(sym.Variable("data"), num_hidden=3)
     ones = net.bind((1, 2), init=lambda module: torch.nn.init.ones_(module.weight))
     assert torch.equal(ones.fullyconnected0.weight, torch.ones(3, 2))
+    assert net.bind((1, 2), init="kaiming").fullyconnected0.weight.std() < 0.1
+    with pytest.raises(EngineError, match="unknown initializer 'xavir'"):
+        net.bind((1, 2), init="xavir")
     torch.manual_seed(0)
     plain = net.bind((1, 2), init=None, seed=None)
     torch.manual_seed(0)
