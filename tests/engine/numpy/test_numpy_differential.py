@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 DTYPES = ("bool", "int8", "int32", "int64", "uint8", "float32", "float64", "complex128")
 REAL = ("bool", "int32", "int64", "uint8", "float32", "float64")
-FAST = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FAST = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 DEEP = settings(max_examples=6000, deadline=None, suppress_health_check=list(HealthCheck))
 # torch's float16 results round differently, and bitwise functions have no product of matrices.
 PRODUCTS = ("matmul", "matvec", "vecmat", "vecdot")
