@@ -21,5 +21,8 @@ else
   dnf module enable -y "nvidia-driver:$PARAM_BRANCH-open"
   dnf install -y nvidia-open nvidia-fabricmanager
 fi
-# Without NVSwitch the Fabric Manager ends by itself; the persistence daemon keeps the driver loaded.
-systemctl enable nvidia-persistenced nvidia-fabricmanager
+# Without NVSwitch the Fabric Manager ends by itself; the persistence daemon keeps the driver loaded. Not every
+# distribution's packages have both.
+for unit in nvidia-persistenced nvidia-fabricmanager; do
+  if systemctl cat "$unit" >/dev/null 2>&1; then systemctl enable "$unit"; fi
+done
