@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import io
 import operator
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
@@ -35,18 +34,20 @@ def find(model: nn.Module) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]
     if graph is None:
         return (), ()
     modules = dict(model.named_modules())
-    nodes = [node for node in graph.nodes if node.op == "call_module"]
-    calls = Counter(id(modules[str(node.target)]) for node in nodes)
+    calls: dict[str, list[fx.Node]] = {name: [] for name in modules}
+    for node in graph.nodes:
+        if node.op == "call_module":
+            calls[str(node.target)].append(node)
     pairs, inplace = [], []
-    for node in nodes:
-        relu = modules[str(node.target)]
-        if type(relu) is not nn.ReLU or calls[id(relu)] != 1 or _watched(relu) or not node.all_input_nodes:
+    for name in relus:
+        relu, nodes = modules[name], calls[name]
+        pool = _following_pool(nodes, modules, calls)
+        if not nodes or _watched(relu):
             continue
-        follower = _only_user(node, modules)
-        if type(follower) is nn.MaxPool2d and calls[id(follower)] == 1 and _may_lead(follower):
-            pairs.append((str(node.target), str(next(iter(node.users)).target)))
-        elif not relu.inplace and _may_overwrite(node.all_input_nodes[0], modules):
-            inplace.append(str(node.target))
+        if pool is not None:
+            pairs.append((name, pool))
+        elif not getattr(relu, "inplace", True) and all(_may_overwrite(_input(node), modules) for node in nodes):
+            inplace.append(name)
     return tuple(inplace), tuple(pairs)
 
 
@@ -67,18 +68,24 @@ def _watched(module: nn.Module) -> bool:
     return any(hooks) or "forward" in vars(module)
 
 
-def _only_user(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
-    users = list(node.users)
-    return modules[str(users[0].target)] if len(users) == 1 and users[0].op == "call_module" else None
+def _following_pool(relu: list[fx.Node], modules: dict[str, nn.Module], calls: dict[str, list[fx.Node]]) -> str | None:
+    """The name of the MaxPool2d that alone reads what a ReLU returns, where each of them is called once."""
+    users = list(relu[0].users) if len(relu) == 1 else []
+    if len(users) != 1 or users[0].op != "call_module":
+        return None
+    name = str(users[0].target)
+    pool = modules[name]
+    alone = type(pool) is nn.MaxPool2d and len(calls[name]) == 1
+    return name if alone and not pool.return_indices and not _watched(pool) else None
 
 
-def _may_lead(pool: nn.MaxPool2d) -> bool:
-    return not pool.return_indices and not _watched(pool)
+def _input(call: fx.Node) -> fx.Node | None:
+    return call.all_input_nodes[0] if call.all_input_nodes else None
 
 
-def _may_overwrite(source: fx.Node, modules: dict[str, nn.Module]) -> bool:
+def _may_overwrite(source: fx.Node | None, modules: dict[str, nn.Module]) -> bool:
     """Whether nobody else needs the value that a ReLU would overwrite."""
-    if len(source.users) != 1:
+    if source is None or len(source.users) != 1:
         return False
     if source.op == "call_module":
         module = modules[str(source.target)]

@@ -120,6 +120,20 @@ def reference(steps: int) -> torch.Tensor:
     return nn.utils.parameters_to_vector(trained(PLAIN, sgd, steps)[0].parameters())
 
 
+def test_a_relu_that_is_called_twice_runs_in_place_only_if_both_calls_allow_it():
+    class Twice(Block):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.relu(self.shared(self.relu(self.conv(x))))
+
+    class Needed(Block):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.shared(self.relu(self.conv(x)))
+            return self.relu(y) + y
+
+    for model, expected in ((Twice(), ("relu",)), (Needed(), ())):
+        assert by_rule(model, sgd(model.parameters()), torch.device("cpu")).inplace == expected
+
+
 def test_layers_that_a_hook_watches_are_left_alone():
     model = network()
     model[1].register_forward_hook(lambda *_: None)
@@ -235,11 +249,13 @@ def test_a_model_that_cannot_be_copied_is_tuned_by_rule(own_cache):
     assert not own_cache.exists()
 
 
-def test_the_alternatives_include_plain_torch_and_compiling_only_in_long_runs():
-    for seconds, compiles in ((60.0, False), (1e5, True)):
-        plans = choosing.alternatives(RULE, torch.device("cpu"), seconds=seconds)
-        assert Plan(allocator=RULE.allocator) in plans
-        assert any(plan.compile for plan in plans) is compiles
+@pytest.mark.parametrize(
+    ("device", "seconds", "compiles"), [("cpu", 1e5, False), ("cuda", 60, False), ("cuda", 1e5, True)]
+)
+def test_the_alternatives_include_plain_torch_and_compiling_only_in_long_runs_on_a_gpu(device, seconds, compiles):
+    plans = choosing.alternatives(RULE, torch.device(device), seconds=seconds)
+    assert Plan(allocator=RULE.allocator) in plans
+    assert any(plan.compile for plan in plans) is compiles
 
 
 @pytest.mark.skipif(not available(), reason="another C library than glibc")

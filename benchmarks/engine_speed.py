@@ -1,0 +1,179 @@
+"""Training steps of dlengine.fit against plain torch and other frameworks: time, losses and peak memory.
+
+All contenders of a workload live at once, each in its process; rounds go over all in turn, so that load from outside
+meets all alike. A ratio is that of two times in one round. `python -m benchmarks.engine_speed [WORKLOAD ...]`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measure
+from benchmarks.engine import environments, jobs
+from benchmarks.engine.environments import CONTENDERS, Contender
+from benchmarks.engine.jobs import Workload
+
+ROUNDS = 15
+SECONDS = 75.0  # of rounds of one workload at most
+EAGER = "torch eager"
+
+
+class Process:
+    """A contender at work."""
+
+    def __init__(self, contender: Contender, job: Path) -> None:
+        self.contender = contender
+        self._process = environments.start(contender, job)
+        self.losses: list[float] = self._answer()["losses"]
+        self.answers: list[dict[str, float]] = []
+
+    def run(self, steps: int) -> float:
+        """Wall seconds of so many steps."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{steps}\n")
+        self._process.stdin.flush()
+        self.answers.append(self._answer())
+        return self.answers[-1]["wall"]
+
+    def close(self) -> None:
+        """Let it end."""
+        with contextlib.suppress(subprocess.TimeoutExpired, BrokenPipeError):
+            self._process.communicate(timeout=10)
+        self._process.kill()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.contender.title} ended with {self._process.wait()}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+def compete(workload: Workload, folder: Path) -> dict[str, Any]:
+    """All contenders on one workload: a row for each, or the reason why there is none."""
+    job = jobs.write(workload, folder)
+    chosen = [each for each in CONTENDERS if workload.name in each.only]
+    failures: dict[str, str] = {}
+
+    def begin(contender: Contender) -> Process | None:
+        try:
+            return Process(contender, job)
+        except RuntimeError as error:
+            failures[contender.title] = str(error)
+            return None
+
+    # Ours first and alone: it measures before it trains.
+    started = [begin(chosen[0])]
+    with ThreadPoolExecutor(2) as pool:
+        started += pool.map(begin, chosen[1:])
+    processes = [each for each in started if each is not None]
+    try:
+        for each in processes:  # kernels are chosen and compiled in the first steps
+            each.run(max(1, workload.steps // 3))
+        until = time.perf_counter() + SECONDS
+        for _ in range(ROUNDS):
+            for each in processes:
+                each.run(workload.steps)
+            if time.perf_counter() > until:
+                break
+    finally:
+        for each in processes:
+            each.close()
+    return {"rows": rows(workload, processes), "failures": failures}
+
+
+def rows(workload: Workload, processes: list[Process]) -> list[dict[str, Any]]:
+    """Medians over the rounds; ratios to eager torch within a round."""
+    walls = {each.contender.title: [answer["wall"] for answer in each.answers[1:]] for each in processes}
+    cpus = {each.contender.title: [answer["cpu"] for answer in each.answers[1:]] for each in processes}
+    losses = {each.contender.title: each.losses for each in processes}
+    found = []
+    for each in processes:
+        title = each.contender.title
+        ratios = [eager / own for eager, own in zip(walls[EAGER], walls[title], strict=True)]
+        off = max(abs(a - b) for a, b in zip(losses[EAGER], each.losses, strict=True))
+        found.append(
+            {
+                "title": title,
+                "peer": each.contender.peer,
+                "samples_per_second": workload.batch * workload.steps / statistics.median(walls[title]),
+                "ratio": statistics.median(ratios),
+                "low": min(ratios),
+                "high": max(ratios),
+                "cpu_ratio": statistics.median(cpus[EAGER]) / statistics.median(cpus[title]),
+                "mib": max(answer["mib"] for answer in each.answers),
+                "loss_difference": off,
+                "rounds": len(ratios),
+            }
+        )
+    return found
+
+
+def verdicts(workload: Workload, found: dict[str, Any]) -> list[str]:
+    """The bars, each with what was measured."""
+    by_title = {row["title"]: row for row in found["rows"]}
+    ours, loop = by_title.get("dlengine.fit"), by_title.get("hand-written loop, fit's settings")
+    if ours is None or loop is None:
+        return ["dlengine.fit did not run"]
+    best = max((row for row in found["rows"] if row["peer"]), key=lambda row: row["ratio"])
+    over = loop["ratio"] / ours["ratio"] - 1
+    eager = by_title[EAGER]["mib"]
+    wrong = [row["title"] for row in found["rows"] if not row["loss_difference"] < 1e-3]
+    checks = [
+        (f"at least {workload.bar} x eager torch: {ours['ratio']:.2f}", ours["ratio"] >= (workload.bar or 0)),
+        (f"ahead of every peer: the best is {best['title']}, {best['ratio']:.2f}", ours["ratio"] > best["ratio"]),
+        (f"at most 2% over a hand-written loop with the same settings: {over:+.1%}", over <= 0.02),
+        (f"peak memory at most eager torch's {eager:.0f} MiB: {ours['mib']:.0f} MiB", ours["mib"] <= eager),
+        (
+            "losses of the first three steps equal to 1e-3" + (f", not of {', '.join(wrong)}" if wrong else ""),
+            not wrong,
+        ),
+    ]
+    return [f"{'met' if met else '**missed**'}: {text}" for text, met in checks[0 if workload.bar else 1 :]]
+
+
+def table(workload: Workload, found: dict[str, Any]) -> list[str]:
+    """The rows of one workload as Markdown, the fastest first."""
+    lines = [f"## {workload.title}", ""]
+    lines += ["| contender | x eager torch | min .. max | by processor time | samples/s | peak MiB |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for row in sorted(found["rows"], key=lambda row: -row["ratio"]):
+        lines.append(
+            f"| {row['title']} | {row['ratio']:.2f} | {row['low']:.2f} .. {row['high']:.2f} | {row['cpu_ratio']:.2f} "
+            f"| {row['samples_per_second']:,.0f} | {row['mib']:,.0f} |"
+        )
+    lines += [f"| {title} | did not run: {reason} | | | | |" for title, reason in found["failures"].items()]
+    return [*lines, "", *[f"- {each}" for each in verdicts(workload, found)], ""]
+
+
+def main(names: list[str] | None = None) -> None:
+    """Run the workloads of these names, all unless given, and write the table of all that have ever run."""
+    stored = measure.RESULTS / "engine.json"
+    results = json.loads(stored.read_text()) if stored.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        for workload in jobs.WORKLOADS:
+            if not names or workload.name in names:
+                results[workload.name] = compete(workload, Path(folder)) | {"machine": measure.machine()}
+                results[workload.name]["date"] = time.strftime("%Y-%m-%d %H:%M")
+                print("\n".join(table(workload, results[workload.name])), flush=True)
+                stored.write_text(json.dumps(results, indent=1) + "\n")
+    lines = ["# Training steps: dlengine.fit and its peers", ""]
+    for workload in jobs.WORKLOADS:
+        if workload.name in results:
+            found = results[workload.name]
+            lines += [*table(workload, found), f"{found['date']}, {found['machine']}.", ""]
+    (measure.RESULTS / "engine.md").write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
