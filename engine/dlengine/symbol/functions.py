@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy
 import torch
 from torch.nn import functional
 
@@ -63,18 +64,27 @@ def apply(op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, 
 
 
 def template(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[tuple[Node, int], ...], dict[str, Any]]:
-    """The symbols among the arguments, and the arguments with a Ref in place of each."""
+    """The symbols among the arguments, and the arguments with a Ref in place of each; arrays become inputs as well."""
     entries: list[tuple[Node, int]] = []
 
     def leaf(value: Any) -> Any:
-        if not isinstance(value, Symbol):
+        entry = constant(value) if isinstance(value, torch.Tensor | numpy.ndarray) else value
+        if not isinstance(entry, Symbol):
             return value
-        if value.entry not in entries:
-            entries.append(value.entry)
-        return Ref(entries.index(value.entry))
+        if entry.entry not in entries:
+            entries.append(entry.entry)
+        return Ref(entries.index(entry.entry))
 
     params = {"args": change(tuple(args), leaf), "kwargs": change(kwargs, leaf)}
     return tuple(entries), params
+
+
+def constant(
+    value: torch.Tensor | numpy.ndarray[Any, Any], name: str | None = None, layer: str | None = None
+) -> Symbol:
+    """A node that holds a tensor: a weight if it is a Parameter, else a buffer of the network."""
+    held = value if isinstance(value, torch.Tensor) else torch.from_numpy(value)
+    return Symbol(((Node("Parameter", (), {}, name, layer, held), 0),))
 
 
 def name_of(function: Any) -> str | None:

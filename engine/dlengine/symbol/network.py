@@ -56,9 +56,20 @@ class Network(fx.GraphModule):
         )
         return meant if isinstance(result, tuple) else meant[0]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        make, arguments = super().__reduce__()
+        return _unpickle, (make, arguments, self.meta["heads"])
+
     def _heads(self) -> list[Head | None]:
         found = [None if name is None else self.get_submodule(name) for name in self.meta["heads"]]
         return [head if isinstance(head, Head) else None for head in found]
+
+
+def _unpickle(
+    make: Callable[..., fx.GraphModule], arguments: tuple[Any, ...], heads: tuple[str | None, ...]
+) -> Network:
+    plain = make(*arguments)
+    return Network(plain, plain.graph, heads)
 
 
 class _Sum(nn.Module):

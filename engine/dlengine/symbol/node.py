@@ -30,7 +30,7 @@ class Node:
     """
 
     op: str
-    inputs: tuple[tuple[Node, int], ...] = ()
+    inputs: tuple[tuple[Node, int], ...] = field(default=(), repr=False)
     params: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
     layer: str | None = None

@@ -58,7 +58,7 @@ def _apply(where: str, name: str, parameter: inspect.Parameter, value: Any) -> A
     rule, wanted = _RULES[str(parameter.annotation).removesuffix(" | None")]
     try:
         return rule(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise EngineError(f"{where}: {name}={value!r}", f"{name} is {wanted}") from None
 
 

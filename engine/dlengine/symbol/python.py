@@ -47,8 +47,7 @@ def node(function: Callable[..., Any] | None = None, *, shape: Callable[..., Any
 
     @functools.wraps(function)
     def call(*args: Any, name: str | None = None, **kwargs: Any) -> Any:
-        entries, _ = template(args, kwargs)
-        if not entries:
+        if not any(isinstance(value, Symbol) for value in (*args, *kwargs.values())):
             return function(*args, **kwargs)
         return hold(function, args, kwargs, name=name, shape=shape)
 

@@ -165,6 +165,8 @@ class Symbol:
         def __matmul__(self, other: Any) -> Symbol: ...
         def __neg__(self) -> Symbol: ...
 
+    __array_ufunc__ = None  # a NumPy array leaves `array * symbol` to the symbol
+
     def __deepcopy__(self, memo: Any) -> Symbol:
         return self
 
@@ -189,7 +191,11 @@ def Variable(name: str, shape: Any = None, dtype: Any = None) -> Symbol:
         raise EngineError(f"a variable is called {name!r}", "it becomes an argument in Python: Variable('data')")
     params: dict[str, Any] = {}
     if shape is not None:
-        params["shape"] = tuple(int(size) for size in shape)
+        if not isinstance(shape, tuple | list) or not all(isinstance(size, int) and size > 0 for size in shape):
+            raise EngineError(
+                f"the shape of '{name}' is {shape!r}", "give whole numbers, the batch first: (64, 1, 28, 28)"
+            )
+        params["shape"] = tuple(shape)
     if dtype is not None:
         params["dtype"] = str(dtype).removeprefix("torch.")
     return Symbol(((Node("Variable", (), params, name), 0),))

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from dlengine.errors import EngineError
-from dlengine.symbol.functions import ATTRIBUTES, FUNCTIONS, apply, name_of
+from dlengine.symbol.functions import ATTRIBUTES, FUNCTIONS, apply, constant, name_of
 from dlengine.symbol.node import Node
 from dlengine.symbol.outputs import Head
 from dlengine.symbol.python import Module, PythonFunction, hold
@@ -135,7 +135,7 @@ def _parameter(root: nn.Module, target: str, used: set[str], name: str) -> Symbo
         value = getattr(value, part)
     own, layer = (target, None) if target not in used else (name, target)
     used.add(target)
-    return Symbol(((Node("Parameter", (), {}, own, layer, held=value), 0),))
+    return constant(value, own, layer)
 
 
 def _layer(module: nn.Module, target: str, args: Any, kwargs: Any, used: set[str], name: str) -> Symbol:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import dlengine.numpy as np
+import numpy
 import pytest
 import torch
 from dlengine import EngineError
@@ -154,3 +156,30 @@ def test_variables_may_carry_shape_and_type():
     net = (data * 2).bind()
     assert net(torch.ones(5, 3, dtype=torch.float64)).dtype == torch.float64
     assert (data * 2).infer_shape().outputs == {"mul0_output": (2, 3)}
+
+
+def test_arrays_in_expressions_become_buffers():
+    data = sym.Variable("data")
+    weights, offset = torch.tensor([1.0, 2.0]), numpy.ones(2, dtype="float32")
+    net = (weights * data + offset * data - data * weights).bind((1, 2))
+    assert torch.equal(net(torch.tensor([[3.0, 4.0]])), torch.tensor([[3.0, 4.0]]))
+    assert list(net.state_dict()) == ["parameter0", "parameter1", "parameter2"]
+    assert list(net.parameters()) == []
+
+
+def test_a_network_survives_pickling():
+    net = sym.SoftmaxOutput(sym.FullyConnected(sym.Variable("data"), num_hidden=2)).bind((1, 3))
+    again = pickle.loads(pickle.dumps(net))
+    x = torch.randn(2, 3)
+    assert torch.equal(again(x), net(x))
+    assert isinstance(again.default_loss, torch.nn.CrossEntropyLoss)
+
+
+def test_a_graph_may_be_deeper_than_python_recursion():
+    x = sym.Variable("data")
+    for _ in range(2000):
+        x = x + 1
+    assert repr(x)
+    assert repr(x.entry[0])
+    assert len(sym.from_json(x.to_json()).graph.nodes) == 2001
+    assert torch.equal(x.bind((1, 2))(torch.zeros(1, 2)), torch.full((1, 2), 2000.0))
