@@ -8,7 +8,7 @@ from torch import nn
 _SIGNS = ("DefaultCPUAllocator: can't allocate memory", "not enough memory: you tried to allocate")
 
 
-def out_of_memory(error: RuntimeError) -> bool:
+def out_of_memory(error: Exception) -> bool:
     """Whether it means that the GPU's or the machine's memory is full."""
     return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _SIGNS)
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from dlengine.errors import EngineError
 from dlengine.parallel import Group, Vote
-from dlengine.train import tensors
+from dlengine.train import probe, tensors
 from dlengine.train.feed import Piece
 from dlengine.train.memory import Rewind, out_of_memory, release
 from dlengine.train.meter import Meter
@@ -36,6 +36,7 @@ class Stepper:
         self.precision = Precision(setup.settings.precision, setup.device)
         self.wrap()
         self._rates = [float(part["lr"]) for part in setup.optimizer.param_groups]
+        self._factor = 1.0
         self._trained = [one for one in setup.model.parameters() if one.requires_grad]
         self._rewind = Rewind(setup.model, setup.device)
         self._reads = setup.device.type == "cpu"  # where reading a number waits for nothing
@@ -47,6 +48,9 @@ class Stepper:
 
     def set_rate(self, factor: float) -> None:
         """Set the learning rates to a part of their peaks."""
+        if factor == self._factor:
+            return
+        self._factor = factor
         for part, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             part["lr"] = rate * factor
 
@@ -91,8 +95,9 @@ class Stepper:
             self.begin()
             try:
                 result = self._accumulate(piece, wish, meter)
-            except RuntimeError as error:
+            except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 if not out_of_memory(error):
+                    self._explain(piece)
                     raise
                 self._smaller(piece)
             else:
@@ -116,6 +121,13 @@ class Stepper:
                 "out of memory with a single sample", 'use precision="bf16", a smaller model or a larger machine'
             )
         self.micro = (now + 1) // 2
+
+    def _explain(self, piece: Piece) -> None:
+        """Raise EngineError that names the layer, for a batch of another shape or type than the first one."""
+        x, first = tensors.first(piece.x), tensors.first(self.setup.sample[0])
+        if (x.shape[1:], x.dtype) != (first.shape[1:], first.dtype):
+            with torch.no_grad():
+                probe.forward(self.setup.model, tensors.to(piece.x, self.setup.device))
 
     def _accumulate(self, piece: Piece, wish: int, meter: Meter) -> tuple[Any, Vote]:
         """Forward and backward, `micro` samples at a time; the loss over the piece, and the vote that was begun."""
@@ -164,27 +176,21 @@ class Stepper:
         return self.group.vote(torch.where(loss.isfinite(), wish, BROKEN))
 
     def _tame(self) -> None:
-        """Clip the gradients, and raise EngineError for one that is not finite."""
+        """Raise EngineError for a gradient that is not finite, and clip the gradients."""
         settings = self.setup.settings
         gradients = [one.grad for one in self._trained if one.grad is not None]
-        if settings.clip_value is not None and not self.precision.scales:
-            self._check(gradients)
-        if settings.clip_value is not None:
-            torch._foreach_clamp_min_(gradients, -settings.clip_value)
-            torch._foreach_clamp_max_(gradients, settings.clip_value)
-        norm = None
-        if settings.clip_norm is not None or (settings.clip_value is None and not self.precision.scales):
-            norm = self._check(gradients)
-        if settings.clip_norm is not None and norm is not None:
-            torch._foreach_mul_(gradients, (settings.clip_norm / (norm + 1e-6)).clamp(max=1.0))
-
-    def _check(self, gradients: list[torch.Tensor]) -> torch.Tensor:
-        """The norm of all gradients together."""
-        dense = [one.coalesce().values() if one.is_sparse else one for one in gradients]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(dense)))
-        if not self.precision.scales and not math.isfinite(norm.item()):
+        if not self.precision.scales and not self._finite(gradients):
             self._complain()
-        return norm
+        if settings.clip_value is not None:
+            nn.utils.clip_grad_value_(self._trained, settings.clip_value)
+        if settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._trained, settings.clip_norm)
+
+    def _finite(self, gradients: list[torch.Tensor]) -> bool:
+        """Whether all sums are finite, which those of infinity or nan are not; the quickest way on a CPU."""
+        if self._reads:
+            return math.isfinite(sum(one.sum().item() for one in gradients))
+        return bool(torch.stack(torch._foreach_norm(gradients)).isfinite().all())
 
     def _complain(self) -> None:
         for name, parameter in self.setup.model.named_parameters():
