@@ -10,13 +10,12 @@ import torch
 from torch import nn
 
 from dlengine.errors import EngineError
+from dlengine.symbol.blame import blame
 from dlengine.symbol.call import Call
 from dlengine.symbol.functions import FUNCTIONS
 from dlengine.symbol.node import Graph, Node
 from dlengine.symbol.python import PythonFunction
 from dlengine.symbol.registry import OPERATORS, Step
-
-FAILURES = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AttributeError, EngineError)
 
 
 class Shapes(NamedTuple):
@@ -150,7 +149,7 @@ def _lay(graph: Graph, node: Node, inputs: list[Any]) -> Laid:
         steps = build(node, inputs)
         value: Any = _dry_run(node, steps[0], inputs) if node.op == "Function" else run(steps, inputs)
         return Laid(node, steps, inputs, outputs_of(node, value))
-    except FAILURES as error:
+    except Exception as error:  # a layer fails in as many ways as torch and the caller's functions have
         raise blame(graph.describe(node), inputs, error) from None
 
 
@@ -174,15 +173,6 @@ def _dry_run(node: Node, function: Step, inputs: list[Any]) -> Any:
         zeros = [torch.zeros_like(v, device="cpu") if isinstance(v, torch.Tensor) else v for v in inputs]
         result = function(*zeros)
     return result.to("meta") if isinstance(result, torch.Tensor) else result
-
-
-def blame(layer: str, inputs: list[Any], error: Exception) -> EngineError:
-    """The error for a layer that cannot take its inputs: which, and all shapes."""
-    shapes = [str(tuple(value.shape)) for value in inputs if isinstance(value, torch.Tensor)]
-    given = f"got {' and '.join(shapes)}" if shapes else "failed"
-    if isinstance(error, EngineError):
-        return EngineError(f"{layer} {given}: {error.what}", error.hint)
-    return EngineError(f"{layer} {given}: {str(error).splitlines()[0]}", "fix the layer, or the shape of the data")
 
 
 def _check_shared(graph: Graph, first: Node, second: Node) -> None:

@@ -9,8 +9,9 @@ import torch
 from torch import fx, nn
 
 from dlengine.errors import EngineError
+from dlengine.symbol import python
 from dlengine.symbol.arrays import is_array, unwrap, wrap
-from dlengine.symbol.infer import FAILURES, blame
+from dlengine.symbol.blame import blame, passed_through
 from dlengine.symbol.outputs import Head
 
 
@@ -27,7 +28,11 @@ class Network(fx.GraphModule):
         tensors = unwrap(args) if arrays else args
         try:
             result = super().__call__(*tensors, **kwargs)
-        except FAILURES as error:
+        except EngineError:
+            raise
+        except Exception as error:
+            if passed_through(error, python.__file__):
+                raise  # of the caller's own function, with its traceback
             raise _explain(self, tensors, error) from None
         return wrap(result) if arrays else result
 
@@ -90,13 +95,11 @@ class _Sum(nn.Module):
 
 def _explain(network: Network, args: Sequence[Any], error: Exception) -> Exception:
     """The same error with the layer's name and the shapes, found by computing layer by layer."""
-    if isinstance(error, EngineError):
-        return error
     finder = _Finder(network)
     try:
         with torch.no_grad():
             finder.run(*args)
-    except FAILURES as again:
+    except Exception as again:
         if finder.layer:
             return blame(f"layer '{finder.layer}'", finder.inputs, again)
     return error

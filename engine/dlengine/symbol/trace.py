@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import fx, nn
 
 from dlengine.errors import EngineError
+from dlengine.symbol.blame import place, reason
 from dlengine.symbol.functions import ATTRIBUTES, FUNCTIONS, apply, constant, name_of
 from dlengine.symbol.node import Node
 from dlengine.symbol.outputs import Head
@@ -56,7 +55,7 @@ def capture(target: nn.Module | Callable[..., Any], fixed: dict[str, Any]) -> tu
         raise
     except Exception as error:
         name = getattr(target, "__qualname__", type(target).__name__)
-        raise EngineError(f"{name} cannot be traced: {_reason(error)}{_place(error)}", _HINT) from None
+        raise EngineError(f"{name} cannot be traced: {_reason(error)}{place(error)}", _HINT) from None
     return flow, tracer.root
 
 
@@ -99,16 +98,8 @@ def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
 def _reason(error: Exception) -> str:
     if isinstance(error, fx.proxy.TraceError):
         return "it decides by the value of a tensor"
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = reason(error)
     return f"{text} (the argument is a stand-in for a tensor)" if "Proxy" in text else text
-
-
-def _place(error: Exception) -> str:
-    """The caller's own line among the frames, outside of torch."""
-    torch_home = str(Path(torch.__file__).parent)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((torch_home, "<"))]
-    own = [f for f in frames if f.filename != __file__]
-    return f" ({own[-1].filename}:{own[-1].lineno}: {own[-1].line})" if own else ""
 
 
 def _convert(node: fx.Node, root: nn.Module, args: Any, kwargs: Any, used: set[str]) -> Any:

@@ -92,5 +92,22 @@ def test_a_failing_function_is_named():
     def wrong(x):
         return x @ x
 
-    with pytest.raises(EngineError, match=r"layer 'mine' \(Function\) got \(2, 3\)"):
+    with pytest.raises(EngineError, match=r"layer 'mine' \(Function\) got \(2, 3\).*python.py:\d+: return x @ x\)"):
         wrong(data, name="mine").bind((2, 3))
+    net = wrong(data).bind((2, 2))
+    with pytest.raises(RuntimeError, match="mat1 and mat2") as caught:
+        net(torch.ones(2, 3))
+    assert caught.traceback[-1].name == "wrong"
+
+
+def test_an_exception_of_a_function_stays_what_it_is():
+    @sym.node(shape=lambda x: x)
+    def strict(x):
+        assert x.min() >= 0, "negative"
+        raise KeyError("mine")
+
+    net = strict(data).bind((1, 2))
+    with pytest.raises(AssertionError, match="negative"):
+        net(-torch.ones(1, 2))
+    with pytest.raises(KeyError, match="mine"):
+        net(torch.ones(1, 2))
