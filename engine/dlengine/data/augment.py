@@ -1,7 +1,10 @@
 """Random changes to batches of images, for a whole batch at once: a transform is called with images and draws.
 
-Images are (N, C, H, W), bytes in 0..255 or floats in 0..1, on any device. Bytes stay bytes until `Normalize`, which
-belongs at the end. Any function `(images, draws) -> images` is a transform.
+Images are (N, C, H, W), bytes in 0..255 or floats in 0..1, on the CPU. Bytes stay bytes until `Normalize`, whose place
+is at the end. Any function `(images, draws) -> images` is a transform.
+
+What moves bytes is written in NumPy: torch would share out a batch of small images over threads that a training step
+is using, and wait for them longer than the work takes.
 """
 
 from __future__ import annotations
@@ -28,13 +31,17 @@ class Shift:
         self.pixels = pixels
 
     def __call__(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:
-        p, (height, width) = self.pixels, images.shape[-2:]
-        begin = _like(draws.integers(0, 2 * p, 2), images)
-        rows = torch.arange(height, device=images.device) + begin[:, :1]
-        columns = torch.arange(width, device=images.device) + begin[:, 1:]
-        places = rows[:, :, None] * (width + 2 * p) + columns[:, None, :]
-        padded = F.pad(images, (p, p, p, p)).flatten(2)
-        return padded.gather(2, places.flatten(1)[:, None].expand(-1, images.shape[1], -1)).view(images.shape)
+        p, (count, channels, height, width) = self.pixels, images.shape
+        wide, high = width + 2 * p, height + 2 * p + 1
+        padded = np.zeros((count, channels, high, wide), images.numpy().dtype)
+        padded[:, :, p : p + height, p : p + width] = images.numpy()
+        # A shifted image is a run of the padded one, with a few columns too many: one copy for each, not one a pixel.
+        length, step = height * wide, padded.itemsize
+        runs = np.lib.stride_tricks.as_strided(padded, (padded.size - length + 1, length), (step, step))
+        begin = draws.integers(0, 2 * p, 2) @ np.array([wide, 1])
+        planes = np.arange(0, padded.size, high * wide).reshape(count, channels)
+        chosen = runs[(planes + begin[:, None]).ravel()]
+        return torch.from_numpy(chosen.reshape(count, channels, height, wide)[..., :width])
 
 
 class Flip:
@@ -44,8 +51,10 @@ class Flip:
         self.probability = _part(probability, "probability")
 
     def __call__(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:
-        chosen = _like(draws.uniform()[:, 0] < self.probability, images)
-        return torch.where(chosen[:, None, None, None], images.flip(-1), images)
+        chosen = np.flatnonzero(draws.uniform()[:, 0] < self.probability)
+        flipped = np.array(images.numpy())
+        flipped[chosen] = flipped[chosen][..., ::-1]
+        return torch.from_numpy(flipped)
 
 
 class Affine:
@@ -78,7 +87,7 @@ class Affine:
         matrix[:, 0, 0], matrix[:, 0, 1] = cos + shear * -sin, (sin + shear * cos) * aspect
         matrix[:, 1, 0], matrix[:, 1, 1] = -sin / aspect, cos
         matrix[:, :, 2] = 2 * draws.uniform(-self.translate, self.translate, 2)
-        theta = torch.as_tensor(matrix, dtype=torch.float32, device=images.device)
+        theta = torch.as_tensor(matrix, dtype=torch.float32)
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
         return _as_before(F.grid_sample(images.float(), grid, align_corners=False), images)
 
@@ -104,9 +113,9 @@ class ColorJitter:
         angle = 2 * np.pi * draws.uniform(-self.hue, self.hue)[:, 0]
         pixels = images.float()
         if images.shape[1] == 3:
-            mixing = torch.as_tensor(_colour_matrix(factors[:, 2], angle), dtype=torch.float32, device=images.device)
+            mixing = torch.as_tensor(_colour_matrix(factors[:, 2], angle), dtype=torch.float32)
             pixels = torch.einsum("nij,njhw->nihw", mixing, pixels)
-        brightness, contrast = _like(factors[:, :2].astype(np.float32), images).T[:, :, None, None, None]
+        brightness, contrast = torch.from_numpy(factors[:, :2].astype(np.float32)).T[:, :, None, None, None]
         mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
         pixels = ((pixels - mean) * contrast + mean) * brightness
         top = 1.0 if images.is_floating_point() else 255.0
@@ -124,10 +133,10 @@ class Cutout:
     def __call__(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:
         inside = []
         for length in images.shape[-2:]:
-            begin = _like(draws.integers(0, length - 1) - self.size // 2, images)
-            place = torch.arange(length, device=images.device)
+            begin, place = draws.integers(0, length - 1) - self.size // 2, np.arange(length)
             inside.append((place >= begin) & (place < begin + self.size))
-        return images.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], 0)
+        blank = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+        return torch.from_numpy(images.numpy() * ~blank)
 
 
 class Normalize:
@@ -145,9 +154,10 @@ class Normalize:
                 "give one, or one for each channel",
             )
         scale = 1.0 if images.is_floating_point() else 255.0
-        gain = torch.as_tensor(1 / (self.std * scale), dtype=torch.float32, device=images.device)[:, None, None]
-        offset = torch.as_tensor(-self.mean / self.std, dtype=torch.float32, device=images.device)[:, None, None]
-        return torch.addcmul(offset, images.float(), gain)
+        pixels = images.numpy().astype(np.float32)
+        pixels *= (1 / (self.std * scale)).astype(np.float32)[:, None, None]
+        pixels -= (self.mean / self.std).astype(np.float32)[:, None, None]
+        return torch.from_numpy(pixels)
 
 
 def _colour_matrix(saturation: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -159,10 +169,6 @@ def _colour_matrix(saturation: np.ndarray, angle: np.ndarray) -> np.ndarray:
     turn[:, 2, 1] = saturation * np.sin(angle)
     turn[:, 1, 2] = -turn[:, 2, 1]
     return np.asarray(np.linalg.inv(to_yiq) @ turn @ to_yiq)
-
-
-def _like(values: np.ndarray, images: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(values).to(images.device)
 
 
 def _as_before(pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

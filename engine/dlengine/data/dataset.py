@@ -51,7 +51,7 @@ class Dataset:
         import torch
 
         chosen = torch.as_tensor(indices, dtype=torch.long)
-        return self.x[chosen], self.y[chosen]
+        return self.x.index_select(0, chosen), self.y.index_select(0, chosen)
 
 
 def _tensor(values: Any, what: str) -> torch.Tensor:

@@ -19,10 +19,10 @@ class Draws:
     """The random numbers of some samples: each call gives the next ones, a row for each sample."""
 
     def __init__(self, seed: int, epoch: int, samples: NDArray[np.integer], purpose: int = 0) -> None:
-        key = np.zeros(1, dtype=np.uint64)
+        key = 0
         for part in (seed, epoch, purpose):
-            key = _mix(key + _STEP + np.uint64(part % 2**64))
-        self._keys = _mix(key + _STEP * np.asarray(samples).astype(np.uint64))
+            key = _scramble((key + int(_STEP) + part) % 2**64)
+        self._keys = _mix(np.uint64(key) + _STEP * np.asarray(samples).astype(np.uint64))
         self._used = 0
 
     def __len__(self) -> int:
@@ -52,6 +52,13 @@ class Draws:
         places = np.arange(self._used + 1, self._used + count + 1, dtype=np.uint64)
         self._used += count
         return (_mix(self._keys[:, None] + _STEP * places) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _scramble(value: int) -> int:
+    """What `_mix` does, for one number."""
+    value = (value ^ (value >> 30)) * int(_FIRST) % 2**64
+    value = (value ^ (value >> 27)) * int(_SECOND) % 2**64
+    return value ^ (value >> 31)
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
