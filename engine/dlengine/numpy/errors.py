@@ -87,6 +87,8 @@ def reraise(name: str, error: Exception, values: list[Any]) -> NoReturn:
         raise numpy.linalg.LinAlgError(text) from error
     if isinstance(error, IndexError):
         raise error
+    if "self indexing axis dim should be positive" in text:
+        raise IndexError(f"{name}: an index is out of bounds for an axis of size 0") from error
     told = ", ".join(f"{tuple(t.shape)} {t.dtype}".replace("torch.", "") for t in tensors)
     if re.search(r"size|shape|broadcast|dimension|expand|invalid", text):
         raise ValueError(f"{name}: {text.splitlines()[0]} (arrays: {told})") from error

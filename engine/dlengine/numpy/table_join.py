@@ -140,6 +140,7 @@ _splitter("dsplit", 3, lambda ndim: 2)
 
 @native
 def repeat(a: Tensor, repeats: Any, axis: Any = None) -> Tensor:
+    a = a.reshape(1) if a.dim() == 0 else a
     x, dim = (a.reshape(-1), 0) if axis is None else (a, errors.normal_axis(axis, a.dim()))
     if type(repeats) is int and repeats >= 0:
         return torch.repeat_interleave(x, repeats, dim)

@@ -67,8 +67,10 @@ def real_if_close(a: Tensor, tol: float = 100) -> Tensor:
 def round(a: Tensor, decimals: int = 0) -> Tensor:
     if a.is_complex():
         return torch.complex(_rounded(a.real, decimals), _rounded(a.imag, decimals))
-    if a.dtype is torch.bool:
+    if a.dtype is torch.bool and decimals == 0:
         return a.to(torch.float16)
+    if a.dtype is torch.bool:
+        raise TypeError("round: booleans have no decimals")
     return _rounded(a, decimals)
 
 
@@ -128,6 +130,8 @@ def unwrap(p: Tensor, discont: Any = None, axis: int = -1, *, period: float = 2 
 def diff(a: Tensor, n: int = 1, axis: int = -1, prepend: Any = _NO, append: Any = _NO) -> Tensor:
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n}")
+    if n == 0:
+        return a
     if a.dim() == 0:
         raise ValueError("diff requires input that is at least one dimensional")
     dim = errors.normal_axis(axis, a.dim())

@@ -159,6 +159,8 @@ def convolve(a: Tensor, v: Tensor, mode: str = "full") -> Tensor:
 @native
 def correlate(a: Tensor, v: Tensor, mode: str = "valid") -> Tensor:
     x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v).conj().resolve_conj())
+    if x.numel() == 0 or y.numel() == 0:
+        raise ValueError(f"{'first' if x.numel() == 0 else 'second'} array argument cannot be empty")
     if x.numel() >= y.numel():
         return _correlated(x, y, mode)
     return _correlated(y, x, mode).flip(0)

@@ -10,9 +10,9 @@ import numpy
 import torch
 from torch import Tensor
 
-from dlengine.numpy import errors
+from dlengine.numpy import devices, errors
 from dlengine.numpy.core import tensor_of, wrap, write
-from dlengine.numpy.dtypes import default_float
+from dlengine.numpy.dtypes import default_float, promote
 from dlengine.numpy.native import NATIVE, Dtype, native, same_dtype
 from dlengine.numpy.table_reductions import floating
 
@@ -49,6 +49,8 @@ def _quantile(name: str, scale: float, skip_nan: bool) -> Callable[..., Any]:
         keepdims = bool(keepdims) and keepdims is not _NO
         if type(q) is float and 0 <= q <= scale and len(axes) == 1 and x.numel() and out is None:
             return function(x, q / scale, axes[0], keepdims, interpolation=method)
+        if numpy.ndim(q):  # an array of them counts, a number does not
+            x = x.to(promote(x.dtype, devices.fitting(tensor_of(q, x.device).dtype, x.device)))
         points = _probabilities(q, x, scale)
         flat, shape = merged(x, axes)
         if flat.shape[-1] == 0:
@@ -120,11 +122,11 @@ def cov(
 ) -> Tensor:
     if m.dim() > 2:
         raise ValueError("m has more than 2 dimensions")
-    x = floating(m, dtype)
+    x = m.to(dtype or promote(m.dtype, devices.fitting(default_float(), m.device)))
     x = x if x.dim() == 2 else torch.atleast_2d(x)
     x = x.mT if not rowvar and m.dim() == 2 else x
     if y is not None:
-        other = torch.atleast_2d(floating(y, dtype))
+        other = torch.atleast_2d(y.to(x.dtype))
         x = torch.cat(same_dtype(x, other.mT if not rowvar and other.shape[0] != 1 else other))
     correction = (0 if bias else 1) if ddof is None else int(ddof)
     return torch.cov(x, correction=correction, fweights=fweights, aweights=aweights)

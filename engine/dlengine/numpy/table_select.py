@@ -79,12 +79,16 @@ def clip(
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     if out is None and a.dtype.is_floating_point and {type(low), type(high)} <= _PLAIN and (low, high) != (None, None):
         return torch.clamp(a, low, high)
+    if not is_inexact(a.dtype) and a.dtype is not torch.bool:  # bounds beyond the dtype bound nothing
+        limits = torch.iinfo(a.dtype)
+        low = None if type(low) is int and low < limits.min else low
+        high = None if type(high) is int and high > limits.max else high
     result = wrap(a)
     if low is not None:
         result = NATIVE["maximum"](result, low)
     if high is not None:
         result = NATIVE["minimum"](result, high)
-    value = result._tensor.clone() if low is None and high is None else result._tensor
+    value = (NATIVE["positive"](result) if low is None and high is None else result)._tensor
     return value if out is None else write(out, value)
 
 
@@ -93,7 +97,7 @@ _PLAIN = frozenset({int, float, type(None)})
 
 @native
 def take(a: Tensor, indices: Tensor, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    x, dim = along(a, axis)
+    x, dim = along(a if a.dim() else a.reshape(1), axis)
     value = _taken(x, dim, indices) if mode == "raise" and indices.dim() == 1 else None
     if value is None:
         places = places_of(indices, x.shape[dim], mode)
@@ -116,6 +120,8 @@ def places_of(indices: Tensor, size: int, mode: str) -> Tensor:
     if is_inexact(indices.dtype) and indices.numel():
         raise TypeError(f"Cannot cast array data from {str(indices.dtype)[6:]} to int64 according to the rule 'safe'")
     places = indices.to(torch.int64)
+    if size == 0 and places.numel():
+        raise IndexError("cannot do a non-empty take from an empty axes.")
     if mode == "wrap":
         return places.remainder(size)
     if mode == "clip":

@@ -89,14 +89,18 @@ def unique_values(x: Tensor, /) -> Tensor:
     return _unique(x, False)[0]
 
 
+def _within(left: Tensor, right: Tensor, invert: bool = False) -> Tensor:
+    if left.dtype is torch.bool:
+        left, right = left.to(torch.uint8), right.to(torch.uint8)
+    return torch.isin(left.contiguous(), right.reshape(-1), invert=invert)
+
+
 @native
 def isin(
     element: Tensor, test_elements: Tensor, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
 ) -> Tensor:
     left, right = same_dtype(element, test_elements)
-    if left.dtype is torch.bool:
-        left, right = left.to(torch.uint8), right.to(torch.uint8)
-    return torch.isin(left, right, invert=invert)
+    return _within(left, right, invert)
 
 
 @native
@@ -104,10 +108,10 @@ def intersect1d(ar1: Tensor, ar2: Tensor, assume_unique: bool = False, return_in
     left, right = same_dtype(ar1.reshape(-1), ar2.reshape(-1))
     values, first, _, _ = _unique(left, True)
     other, second, _, _ = _unique(right, True)
-    common = torch.isin(values, other)
+    common = _within(values, other)
     if not return_indices:
         return values[common]
-    return values[common], first[common], second[torch.isin(other, values)]
+    return values[common], first[common], second[_within(other, values)]
 
 
 @native
@@ -119,11 +123,11 @@ def union1d(ar1: Tensor, ar2: Tensor) -> Tensor:
 def setdiff1d(ar1: Tensor, ar2: Tensor, assume_unique: bool = False) -> Tensor:
     values = ar1.reshape(-1) if assume_unique else _unique(ar1, True)[0]
     left, right = same_dtype(values, ar2.reshape(-1))
-    return values[~torch.isin(left, right)]
+    return values[~_within(left, right)]
 
 
 @native
 def setxor1d(ar1: Tensor, ar2: Tensor, assume_unique: bool = False) -> Tensor:
     left, right = same_dtype(ar1.reshape(-1), ar2.reshape(-1))
     a, b = _unique(left, True)[0], _unique(right, True)[0]
-    return _unique(torch.cat([a[~torch.isin(a, b)], b[~torch.isin(b, a)]]), True)[0]
+    return _unique(torch.cat([a[~_within(a, b)], b[~_within(b, a)]]), True)[0]

@@ -121,6 +121,8 @@ def expand_dims(a: Tensor, axis: Any) -> Tensor:
 def squeeze(a: Tensor, axis: Any = None) -> Tensor:
     if axis is None:
         return a.squeeze()
+    if a.dim() == 0 and type(axis) is int and axis in (0, -1):
+        return a
     axes = errors.normal_axes(axis, a.dim())
     if any(a.shape[i] != 1 for i in axes):
         raise ValueError(
