@@ -87,6 +87,8 @@ def build(
     region: Region = None,
     images: Images = None,
     platform: Platform = None,
+    subnet: Annotated[str, typer.Option("--subnet", help="Subnet to build in (default: the default VPC).")] = "",
+    group: Annotated[str, typer.Option("--security-group", help="Security group of the build machine.")] = "",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="rootfs: the folder to make.")] = None,
     mirror: Annotated[str | None, typer.Option("--mirror", help="rootfs: package mirror.")] = None,
     bind: Annotated[list[str] | None, typer.Option("--bind", help="rootfs: HOST:TARGET, while building.")] = None,
@@ -101,7 +103,7 @@ def build(
         return
     from dlcluster.cli.image_cloud import run_build
 
-    run_build(name, images, platform, file, region, plan, yes, json_)
+    run_build(name, images, platform, file, region, subnet, group, plan, yes, json_)
 
 
 @app.command()

@@ -27,6 +27,8 @@ def run_build(
     platform: str | None,
     file: Path | None,
     region: str | None,
+    subnet: str,
+    group: str,
     plan_only: bool,
     yes: bool,
     json_: bool,
@@ -36,7 +38,7 @@ def run_build(
     config = _where(file, region)
     image = load_image(library(_folder(images, config)), name, platform)
     with render.reporting(json_) as reporter:
-        prepared = work.prepare(image, _session(config), reporter)
+        prepared = work.prepare(image, _session(config), reporter, subnet=subnet, group=group)
     if not json_:
         _show(prepared, config)
     if plan_only:
@@ -47,16 +49,7 @@ def run_build(
     if not yes and not render.ask("Go on?"):
         work.discard(prepared)
         raise UserError("not confirmed; nothing was built", hint="-y answers yes")
-    try:
-        with render.reporting(json_) as reporter:
-            build = work.execute(prepared, reporter)
-    except KeyboardInterrupt:
-        raise UserError(
-            "interrupted; what was begun goes on at AWS",
-            where=name,
-            hint=f"`dlcluster image status {name}` follows it, `dlcluster image delete {name}` removes it",
-            code=Exit.INTERRUPTED,
-        ) from None
+    build = _execute(prepared, json_)
     if json_:
         print_json({**_plan_json(prepared), "build": asdict(build), "seconds": round(time.monotonic() - started, 1)})
         return
@@ -69,6 +62,20 @@ def _where(file: Path | None, region: str | None) -> ClusterConfig:
     """The cluster file's cloud and region; a region given by hand is one of AWS."""
     config = select(file, None)
     return config.model_copy(update={"cloud": "aws", "region": region}) if region else config
+
+
+def _execute(prepared: work.Prepared, json_: bool) -> Build:
+    name = prepared.image.name
+    try:
+        with render.reporting(json_) as reporter:
+            return work.execute(prepared, reporter)
+    except KeyboardInterrupt:
+        raise UserError(
+            "interrupted; what was begun goes on at AWS",
+            where=name,
+            hint=f"`dlcluster image status {name}` shows it, `dlcluster image delete {name}` removes it",
+            code=Exit.INTERRUPTED,
+        ) from None
 
 
 def _folder(images: Path | None, config: ClusterConfig) -> Path | None:

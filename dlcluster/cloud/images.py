@@ -14,6 +14,7 @@ from dlcluster.image.resolved import HASH_TAG, RECIPE_TAG
 
 ENDED = {"AVAILABLE", "FAILED", "CANCELLED", "DEPRECATED", "DELETED", "DISABLED"}
 """States of a build in which nothing happens any more."""
+_LINES = 20  # of a log, that are shown when a build fails
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,20 @@ def _build(row: dict[str, Any]) -> Build:
     return Build(
         arn=row["arn"],
         state=state.get("status", ""),
-        reason=state.get("reason", ""),
+        reason=_reason(state),
         created=str(row.get("dateCreated", "")),
         amis={ami["region"]: ami["image"] for ami in made if "image" in ami},
     )
+
+
+def _reason(state: dict[str, Any]) -> str:
+    """Why a build failed: the component and step that did, when AWS tells them."""
+    failure = state.get("failureContext", {}).get("componentFailure", {})
+    if "componentArn" not in failure:
+        return str(state.get("reason", ""))
+    component = failure["componentArn"].split("/")[1]
+    place = " ".join(failure[key] for key in ("phaseName", "stepName") if key in failure)
+    return f"component {component} failed in {place}: {failure.get('errorMessage', 'no message')}"
 
 
 def follow(session: Session, arn: str, on_state: Callable[[Build], None]) -> Build:
@@ -144,13 +155,36 @@ def follow(session: Session, arn: str, on_state: Callable[[Build], None]) -> Bui
             break
         time.sleep(5 * session.poll)
     if build.state != "AVAILABLE":
+        lines = "".join(f"\n    {line}" for line in printed(session, arn))
         raise UserError(
-            f"the build ended {build.state}: {build.reason or 'no reason given'}",
+            f"the build ended {build.state}: {build.reason or 'no reason given'}{lines}",
             where=arn,
-            hint="the log group /aws/imagebuilder/... of the recipe has what the scripts printed",
+            hint=f"the log group {_log_group(arn)} has all that the scripts printed",
             code=Exit.FAILED,
         )
     return build
+
+
+def printed(session: Session, arn: str) -> list[str]:
+    """The last lines of a build's log: what the scripts printed. Empty when there is none."""
+    from botocore.exceptions import ClientError
+
+    *_, version, number = arn.split("/")
+    with aws_errors("reading the build's log"):
+        try:
+            answer = session.client("logs").get_log_events(
+                logGroupName=_log_group(arn), logStreamName=f"{version}/{number}", limit=_LINES, startFromHead=False
+            )
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return []
+            raise
+    return [row["message"].rstrip() for row in answer["events"]]
+
+
+def _log_group(arn: str) -> str:
+    # arn:aws:imagebuilder:REGION:ACCOUNT:image/NAME/VERSION/BUILD
+    return f"/aws/imagebuilder/{arn.split('/')[1]}"
 
 
 def forget(session: Session, build: Build) -> None:

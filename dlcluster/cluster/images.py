@@ -33,14 +33,17 @@ class Removed:
     left: list[str] = field(default_factory=list)
 
 
-def prepare(image: Image, session: Session, reporter: Reporter) -> Prepared:
-    """Plan the stack of the recipe's pipeline. What is too long for it goes to a bucket first."""
+def prepare(image: Image, session: Session, reporter: Reporter, *, subnet: str = "", group: str = "") -> Prepared:
+    """Plan the stack of the recipe's pipeline. What is too long for it goes to a bucket first.
+
+    subnet, group: ids of the subnet and security group to build in; empty for those of the default VPC.
+    """
     refuse_local(session)
     name = imagebuilder.stack_name(image.name)
     reporter.step("talking to AWS")
     stack = stacks.settle(session, name, reporter.event)
     spec = imagebuilder.render(image)
-    template, parameters = spec.files[spec.main], {}
+    template, parameters = spec.files[spec.main], {"SubnetId": subnet, "SecurityGroupId": group}
     large = len(template.encode()) > imagebuilder.TEMPLATE_LIMIT
     if large or imagebuilder.needs_scripts(image):
         reporter.step("uploading the scripts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import runpy
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from dlcluster.local.aws.front import Emulator, serve
 
 ROOT = Path(__file__).parents[3]
 TYPES = ("Component", "ImageRecipe", "InfrastructureConfiguration", "DistributionConfiguration", "ImagePipeline")
+COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/dlcluster-gpu-cuda/1.0.0/1"
 MODEL = botocore.session.get_session().get_service_model("imagebuilder")
 
 
@@ -62,6 +64,7 @@ class ImageBuilder:
         self.session = session
         self.states = ["BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
         self.builds: dict[str, dict[str, Any]] = {}
+        self.log: list[str] = []
         self._numbers = itertools.count(1)
 
     def __getattr__(self, operation: str) -> Any:
@@ -84,7 +87,9 @@ class ImageBuilder:
         return Pages()
 
     def do_start_image_pipeline_execution(self, imagePipelineArn: str, clientToken: str) -> dict[str, Any]:
-        arn = f"{imagePipelineArn.replace('pipeline', '')}/{next(self._numbers)}"
+        version = f"1.0.0/{next(self._numbers)}"
+        arn = f"arn:aws:imagebuilder:us-east-1:123456789012:image/dlcluster-gpu/{version}"
+        self._write_log(version)
         self.builds[arn] = {
             "arn": arn,
             "states": list(self.states),
@@ -95,7 +100,10 @@ class ImageBuilder:
     def do_get_image(self, imageBuildVersionArn: str) -> dict[str, Any]:
         build = self.builds[imageBuildVersionArn]
         state = build["states"].pop(0) if len(build["states"]) > 1 else build["states"][0]
-        build["state"] = {"status": state, "reason": "step Install failed" if state == "FAILED" else ""}
+        build["state"] = {"status": state}
+        if state == "FAILED":
+            failure = {"componentArn": COMPONENT, "phaseName": "build", "stepName": "Install", "errorMessage": "exit 1"}
+            build["state"] |= {"reason": "Document failed", "failureContext": {"componentFailure": failure}}
         if state == "AVAILABLE" and "outputResources" not in build:
             build["outputResources"] = {"amis": [{"region": self.session.region, "image": self._ami()}]}
         return {"image": build}
@@ -111,6 +119,14 @@ class ImageBuilder:
     def do_cancel_image_creation(self, imageBuildVersionArn: str, clientToken: str) -> dict[str, Any]:
         self.builds[imageBuildVersionArn]["states"] = ["CANCELLED"]
         return {}
+
+    def _write_log(self, stream: str) -> None:
+        """Where Image Builder writes what the scripts print."""
+        logs, names = self.session.client("logs"), {"logGroupName": "/aws/imagebuilder/dlcluster-gpu"}
+        if self.log:
+            logs.create_log_stream(**names, logStreamName=stream)
+            rows = [{"timestamp": 1000 * int(time.time()) + row, "message": text} for row, text in enumerate(self.log)]
+            logs.put_log_events(**names, logStreamName=stream, logEvents=rows)
 
     def _ami(self) -> str:
         """As distributed: with the tags that the template gives it."""
@@ -218,12 +234,17 @@ def test_a_template_that_is_too_long_is_deployed_from_the_bucket(aws, folder):
     assert aws.client("s3").list_buckets()["Buckets"] == [], "a plan leaves nothing behind"
 
 
-def test_a_build_that_fails_says_why(aws, folder):
+def test_a_build_that_fails_says_why_and_what_it_printed(aws, folder):
     aws.builder.states = ["BUILDING", "FAILED"]
+    aws.builder.log = ["Stdout: nvcc: not found", "Phase build failed"]
     with pytest.raises(UserError) as caught:
         build(aws, load_image(folder.library, "gpu"))
     assert caught.value.code == Exit.FAILED
-    assert "the build ended FAILED: step Install failed" in caught.value.what
+    assert (
+        "the build ended FAILED: component dlcluster-gpu-cuda failed in build Install: exit 1\n    Stdout: nvcc: not found\n"
+        in caught.value.what
+    )
+    assert "/aws/imagebuilder/dlcluster-gpu" in caught.value.hint
     assert images.delete(aws, "gpu", (), Silent()).left == []
 
 
