@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from dlengine import EngineError, fit
+from dlengine import EngineError
 from dlengine.data import Augmented, Dataset, augment
 from dlengine.data.draws import Draws
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 ALL = [
     augment.Shift(2),
@@ -152,15 +151,6 @@ def test_mixup_blends_pairs_of_the_whole_set_and_their_labels():
         Augmented(data, mixup=0.2, classes=3).batch(range(8))
     with pytest.raises(EngineError, match="end the transforms with Normalize"):
         Augmented(Dataset(images(), np.arange(6)), mixup=0.2, classes=6).batch([0])
-
-
-def test_a_network_trains_on_an_augmented_set():
-    generator = np.random.default_rng(0)
-    y = generator.integers(0, 2, 64)
-    x = (generator.random((64, 1, 6, 6)) * 100 + 120 * y[:, None, None, None]).astype(np.uint8)
-    data = Augmented(Dataset(x, y), [augment.Shift(1), augment.Flip(), augment.Normalize(0.4, 0.3)])
-    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
-    assert fit(model, data, Dataset(x / 255, y), epochs=3, progress=False).history[-1]["accuracy"] > 0.9
 
 
 def test_draws_are_uniform_and_independent():
