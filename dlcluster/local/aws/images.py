@@ -1,4 +1,4 @@
-"""Public image names in the Parameter Store: Deep Learning AMIs and Canonical's Ubuntu, on demand.
+"""Images: public names in the Parameter Store (Deep Learning AMIs, Canonical's Ubuntu), and the account's own.
 
 Sources: https://docs.aws.amazon.com/dlami/latest/devguide/find-dlami-id.html and
 https://documentation.ubuntu.com/aws/en/latest/aws-how-to/instances/find-ubuntu-images/
@@ -116,3 +116,25 @@ class ImageParameters(QueryService):
                     root_device_name="/dev/sda1",
                     region_name=f"{region}a",
                 )
+
+
+class OwnImages(QueryService):
+    """RegisterImage and CreateImage by moto, whose images then say that their root device is a volume, as it is."""
+
+    complete = False
+
+    def __init__(self, emulator: Any) -> None:
+        super().__init__("ec2")
+        self._backend: Backend = emulator.backend
+
+    def register_image(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        return self._on_volume("RegisterImage", params, context.region)
+
+    def create_image(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        return self._on_volume("CreateImage", params, context.region)
+
+    def _on_volume(self, action: str, params: dict[str, Any], region: str) -> dict[str, Any]:
+        answer = self._backend.call("ec2", action, params, region)
+        with self._backend.lock:
+            self._backend.ec2(region).amis[answer["ImageId"]].root_device_type = "ebs"
+        return answer

@@ -11,7 +11,7 @@ from dlcluster.local.aws.budgets import Budgets
 from dlcluster.local.aws.cloudformation import CloudFormation
 from dlcluster.local.aws.fsx import FileSystems
 from dlcluster.local.aws.identity import Identity
-from dlcluster.local.aws.images import ImageParameters
+from dlcluster.local.aws.images import ImageParameters, OwnImages
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.kinds import InstanceTypes
 from dlcluster.local.aws.launch import Instances
@@ -35,6 +35,7 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
         Instances,
         InstanceOptions,
         InstanceTypes,
+        OwnImages,
         SpotPrices,
         PlacementGroups,
         CapacityReservations,
