@@ -107,7 +107,7 @@ def test_a_newer_format_asks_for_the_newer_engine(tmp_path, monkeypatch):
         checkpoint.newest(tmp_path, complain_never)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_is_found_or_harmless(tmp_path, data):
     path = checkpoint.write(tmp_path, 1, STATE, keep=1)

@@ -129,6 +129,19 @@ def test_a_finished_run_is_not_repeated_and_can_be_prolonged(tmp_path):
     assert torch.equal(weights(longer.model), weights(quiet(small(), clusters(60), epochs=3).model))
 
 
+def test_a_prolonged_run_goes_along_the_longer_schedule(tmp_path):
+    rates = []
+
+    class Watch(Callback):
+        def on_step(self, run):
+            rates.append(run.optimizer.param_groups[0]["lr"])
+
+    arguments = {"batch_size": 10, "lr": 1.0, "schedule": "step", "checkpoint": tmp_path, "callbacks": [Watch()]}
+    quiet(small(), clusters(20), epochs=2, **arguments)
+    quiet(small(), clusters(20), epochs=8, **arguments)
+    assert rates == pytest.approx([1, 1, 0.1, 0.01, *[1] * 4, *[0.1] * 4, *[0.01] * 4])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -11,12 +11,13 @@ from torch import nn
 
 from dlengine.errors import EngineError
 from dlengine.parallel import Place
-from dlengine.train import duration, losses, optimizer, schedule
+from dlengine.train import duration, losses, optimizer, schedule, tensors
 from dlengine.train.feed import Feed, Indexed
 from dlengine.train.losses import Loss
 from dlengine.train.meter import layout
 from dlengine.train.metrics import Accuracy, Metric, build
-from dlengine.train.probe import Probe, probe
+from dlengine.train.mode import evaluating
+from dlengine.train.probe import Probe, forward, probe
 from dlengine.train.settings import Settings
 from dlengine.train.sources import Source, as_source, with_test
 from dlengine.train.stream import Stream, Streamed
@@ -62,16 +63,12 @@ def assemble(
 ) -> Setup:
     """Check everything that can be checked before training. Raises EngineError for what does not fit together."""
     measures = None if settings.metrics is None else build(settings.metrics)
-    source, held_out = with_test(
-        as_source(train, "the training data", settings.batch_size * place.world),
-        test,
-        settings.batch_size * place.world,
-        settings.seed,
-    )
+    batch = settings.batch_size * place.world
+    source, held_out = with_test(as_source(train, "the training data", batch), test, batch, settings.seed)
     feed = _feed(source, settings, place, device)
     factor = _factor(feed, settings)
-    x, y = feed.peek()
-    module = _module(model, x, settings.seed).to(device)
+    sample = feed.peek()
+    module = _module(model, sample[0], settings.seed).to(device)
     loss = losses.build(settings.loss, module)
     made = optimizer.build(
         settings.optimizer,
@@ -81,11 +78,11 @@ def assemble(
         weight_decay=settings.weight_decay,
         decay=settings.decay,
     )
-    seen = probe(module, x, y, loss, device)
+    seen = probe(module, *sample, loss, device)
     _check_labels(feed, loss, seen)
+    _check_test(held_out, module, loss, seen, device)
     if measures is None:
         measures = [Accuracy()] if seen.classes else []
-    sizes = layout(measures, seen.output, seen.target)
     return Setup(
         model=module,
         forward=module,
@@ -94,10 +91,10 @@ def assemble(
         feed=feed,
         test=held_out,
         metrics=measures,
-        sizes=sizes,
+        sizes=layout(measures, seen.output, seen.target),
         factor=factor,
         settings=settings,
-        sample=(x, y),
+        sample=sample,
         probe=seen,
         device=device,
         place=place,
@@ -155,8 +152,8 @@ def _check_labels(feed: Feed, loss: Loss, seen: Probe) -> None:
     """All labels at once where they lie in memory, else those of each batch when it comes."""
     if not seen.classes or not losses.wants_classes(loss):
         return
-    labels = getattr(getattr(feed, "data", None), "y", None)
-    if isinstance(labels, torch.Tensor) and not labels.is_floating_point():
+    labels = _labels(getattr(feed, "data", None))
+    if labels is not None:
         losses.check_labels(labels, seen.classes, loss, range(len(labels)))
         return
 
@@ -165,3 +162,24 @@ def _check_labels(feed: Feed, loss: Loss, seen: Probe) -> None:
             losses.check_labels(y, seen.classes, loss, indices)
 
     feed.check = check
+
+
+def _check_test(test: Source | None, model: nn.Module, loss: Loss, seen: Probe, device: torch.device) -> None:
+    """The test data goes through the model too; a stream is not read for that."""
+    if test is None or isinstance(test, Stream):
+        return
+    try:
+        x, y = (tensors.to(part, device) for part in test.batch(range(min(2, len(test)))))
+        with torch.no_grad(), evaluating(model):
+            losses.check(loss, forward(model, x), y)
+        labels = _labels(test)
+        if seen.classes and losses.wants_classes(loss) and labels is not None:
+            losses.check_labels(labels, seen.classes, loss, range(len(labels)))
+    except EngineError as error:
+        raise EngineError(f"in the test data: {error.what}", error.hint) from None
+
+
+def _labels(data: Any) -> torch.Tensor | None:
+    """Class numbers that lie in memory."""
+    labels = getattr(data, "y", None)
+    return labels if isinstance(labels, torch.Tensor) and not labels.is_floating_point() else None

@@ -36,7 +36,7 @@ class Stepper:
         self.precision = Precision(setup.settings.precision, setup.device)
         self.wrap()
         self._rates = [float(part["lr"]) for part in setup.optimizer.param_groups]
-        self._factor = 1.0
+        self._factor: float | None = None
         self._trained = [one for one in setup.model.parameters() if one.requires_grad]
         self._rewind = Rewind(setup.model, setup.device)
         self._reads = setup.device.type == "cpu"  # where reading a number waits for nothing

@@ -84,6 +84,13 @@ def test_labels_that_are_ignored_may_lie_outside():
     refused("label -100 of sample 2 is out of range", train=(X, labels), loss=nn.CrossEntropyLoss(ignore_index=-1))
 
 
+def test_test_data_is_checked_before_training_too():
+    refused("in the test data: label 5 of sample 11 is out of range", test=(X, np.where(np.arange(12) == 11, 5, Y)))
+    refused(r"in the test data: layer '0' .* got \(N, 3\)", test=(X[:, :3], Y))
+    refused(r"in the test data: the model's output has shape", test=(X, np.stack([Y, Y], 1)))
+    refused("12 inputs but 3 targets", test=(X, Y[:3]))
+
+
 def test_a_later_batch_of_another_shape_or_type_names_the_layer():
     def stream(later):
         yield X, Y
