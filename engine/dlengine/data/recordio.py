@@ -9,7 +9,6 @@ each record: key, tab, offset.
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import weakref
 from collections.abc import Iterator, Sequence
@@ -80,7 +79,8 @@ class RecordReader:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._file = descriptor(self, path)
+        self._file = descriptor(path)
+        weakref.finalize(self, os.close, self._file)
         self.size = os.fstat(self._file).st_size
 
     def read(self, offset: int) -> tuple[bytes, int]:
@@ -120,7 +120,10 @@ class RecordReader:
         return word >> 29, word % (1 << 29)
 
     def _bytes(self, offset: int, size: int) -> bytes:
-        data = os.pread(self._file, size, offset)
+        try:
+            data = os.pread(self._file, size, offset)
+        except OSError as error:
+            raise EngineError(f"{self.path} cannot be read: {error.strerror}", "check the path") from None
         if len(data) < size:
             raise self._damaged(offset, f"the file ends after {len(data)} of {size} bytes")
         return data
@@ -129,16 +132,12 @@ class RecordReader:
         return EngineError(f"{self.path}, offset {offset}: {what}", "make the file again; it is damaged or no RecordIO")
 
 
-def descriptor(owner: object, path: str | Path) -> int:
-    """A file opened for os.pread, which several threads may call at once; closed when `owner` is dropped."""
+def descriptor(path: str | Path) -> int:
+    """A file opened for os.pread, which several threads may call at once. Raises EngineError."""
     try:
-        number = os.open(path, os.O_RDONLY)
-        weakref.finalize(owner, os.close, number)
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise EngineError(f"{path} is no file", "check the path")
+        return os.open(path, os.O_RDONLY)
     except OSError as error:
         raise EngineError(f"{path} cannot be read: {error.strerror}", "check the path") from None
-    return number
 
 
 def unpack(data: bytes, where: str) -> Record:

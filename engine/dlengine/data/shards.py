@@ -44,12 +44,10 @@ class Shards(Samples):
         self.paths = expand(paths)
         self._decode = decode
         self._decoded = Decoded(x, y, size, mode)
-        self._files: list[int] = []
         self._samples: list[tuple[int, Member[Entry]]] = []
         for number, path in enumerate(self.paths):
             with Source(path) as source:
                 self._samples += [(number, member) for member in members(entries(source), _keep, path)]
-            self._files.append(descriptor(self, path))
         if not self._samples:
             raise EngineError(f"no samples in {', '.join(self.paths[:3])}", "name files like 0001.jpg and 0001.cls")
 
@@ -59,9 +57,11 @@ class Shards(Samples):
     def sample(self, index: int) -> Sample:
         """One input and its target."""
         number, member = self._samples[index]
-        fields = {
-            name: os.pread(self._files[number], entry.size, entry.offset) for name, entry in member.fields.items()
-        }
+        file = descriptor(self.paths[number])
+        try:
+            fields = {name: os.pread(file, entry.size, entry.offset) for name, entry in member.fields.items()}
+        finally:
+            os.close(file)
         return self._decode(fields) if self._decode else self._decoded(fields, f"{self.paths[number]}: {member.key}")
 
 

@@ -43,7 +43,8 @@ class ShardStream:
     shuffle: samples in the buffer that the next one is drawn from; 0 keeps the order. Shards come in a new order in
     each epoch.
     sizes: samples in each shard, which the index.json says. With them every rank reads its own part only, and all
-    ranks make the same number of steps. Without them every rank reads all and keeps each `world`-th sample.
+    ranks make the same number of steps, save a last one with fewer samples than ranks. Without them every rank reads
+    all and keeps each `world`-th sample.
     transforms: as for `Augmented`; a sample's number is that of its shard and place.
     rank, world: by default those of torchrun's environment.
     An epoch holds each sample exactly once over all ranks. `state_dict` is exact in the middle of an epoch, for the

@@ -146,6 +146,12 @@ def test_changed_bytes_are_read_or_refused_with_the_name(tmp_path, refused, data
         assert records.batch(range(len(records)))[0].sum() < len(MXNET)
 
 
+def test_files_that_cannot_be_opened_are_named(tmp_path):
+    for path in (tmp_path, tmp_path / "none.rec"):
+        with pytest.raises(EngineError, match=f"{path.name} cannot be read"):
+            Records(path)
+
+
 def test_unpack_names_the_place():
     with pytest.raises(EngineError, match="here: a record of 3 bytes"):
         unpack(b"abc", "here")
