@@ -5,7 +5,7 @@ set -euo pipefail
 . ./common.sh
 
 VERSION=2.9.0-0
-# Of the files of the release. This machine's proof is the check below; the digests agree in several public lock files.
+# sha256 of the release's files, as several public projects pin them.
 SHA256_X86_64=366cd9cd8be14df1ab8ed50352a82111082a36686b2d389fdb79a92c3fafb3e3
 SHA256_ARM64=9f93b974adcb4d166996af969b6cd371287d1a3e52733704727884d9b74cb7a7
 

@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-slurm-4dfad28cd6b20871-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-slurm-0c6018443be5d44b-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "Head or worker of a Slurm cluster, with PyTorch on GPUs and NCCL over EFA"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-slurm"
     "dlcluster:recipe"      = "slurm"
-    "dlcluster:recipe-hash" = "4dfad28cd6b20871"
+    "dlcluster:recipe-hash" = "0c6018443be5d44b"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-slurm"
     "dlcluster:recipe"      = "slurm"
-    "dlcluster:recipe-hash" = "4dfad28cd6b20871"
+    "dlcluster:recipe-hash" = "0c6018443be5d44b"
   }
   source_ami_filter {
     most_recent = true
