@@ -16,6 +16,7 @@ from dlengine.data.dataset import Dataset
 from dlengine.errors import EngineError
 
 ROWS = 4096  # converted at once
+MOST_LINE = 1 << 24  # characters
 LARGEST = float(np.finfo(np.float32).max)
 
 Row = tuple[int, list[str]]
@@ -123,13 +124,21 @@ def _targets(labels: list[Row], path: str | Path) -> tuple[NDArray[np.generic], 
 
 def _rows(file: io.TextIOWrapper, path: str | Path, delimiter: str) -> Iterator[Row]:
     """Lines that are not empty, with their numbers."""
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(file, path), delimiter=delimiter, strict=True)
     try:
         for values in reader:
             if values:
                 yield reader.line_num, values
     except csv.Error as error:
         raise EngineError(f"{path}, line {reader.line_num}: {error}", "correct the line") from None
+
+
+def _lines(file: io.TextIOWrapper, path: str | Path) -> Iterator[str]:
+    """The lines; a gzip file of a few bytes can hold one that fills the memory."""
+    while line := file.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise EngineError(f"{path} has a line of more than {MOST_LINE:,} characters", "check the file")
+        yield line
 
 
 def _column(names: list[str], label: int | str, path: str | Path) -> int:

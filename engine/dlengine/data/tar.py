@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dlengine.data.remote import Source
 
 BLOCK = 512
+MOST_CONTENT = 1 << 31  # bytes of a file; where the archive's size is unknown, nothing else bounds it
 MOST_TEXT = 1 << 16  # bytes of a long name or of extended headers
 _REGULAR, _LONG_NAME, _EXTENDED, _WITHOUT_DATA = b"0\0" + b"7", b"L", b"x", b"123456"
 
@@ -53,6 +54,8 @@ def entries(source: Source) -> Iterator[Entry]:
             continue
         if source.size is not None and source.offset + size > source.size:
             raise source.damaged(f"{name!r} has {size:,} bytes and reaches over the end of the file")
+        if size > MOST_CONTENT:
+            raise source.damaged(f"{name!r} has {size:,} bytes; a sample's file has at most {MOST_CONTENT:,}")
         begin = source.offset
         if kind in _REGULAR:
             yield Entry(name, begin, size)

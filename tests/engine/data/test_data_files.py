@@ -84,6 +84,15 @@ def test_csv_unknown_columns_and_unreadable_files(tmp_path):
         from_csv(tmp_path / "none.csv")
 
 
+def test_csv_line_without_an_end_fills_no_memory(tmp_path):
+    path = tmp_path / "bomb.csv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(32):
+            file.write(b"1," * (1 << 19))
+    with pytest.raises(EngineError, match=r"bomb\.csv\.gz has a line of more than"):
+        from_csv(path)
+
+
 @given(st.text(alphabet='01,.\n"xe- \x00;', max_size=60))
 @once
 def test_csv_of_any_text_is_read_or_refused_with_its_name(tmp_path, refused, text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -213,6 +214,16 @@ def test_an_opener_of_ones_own(folder):
 
     assert flat(ShardStream("vault://shard-000001.tar", 4, shuffle=0, opener=opener)) == [4, 5, 6, 7]
     assert len(ShardStream("vault://index.json", 4, opener=opener)) == 3
+
+
+def test_a_file_of_unknown_size_cannot_announce_more_than_fits_in_memory():
+    def opener(url, offset):
+        head = tarfile.TarInfo("a.npy")
+        head.size = 1 << 40
+        return io.BytesIO(head.tobuf(tarfile.GNU_FORMAT)[offset:]), None
+
+    with pytest.raises(EngineError, match=r"vault://a\.tar, offset 512: 'a\.npy' has 1,099,511,627,776 bytes"):
+        list(ShardStream("vault://a.tar", 4, opener=opener))
 
 
 def test_a_damaged_index_is_named(tmp_path):
