@@ -102,11 +102,16 @@ class Stepper:
                 self._smaller(piece)
             else:
                 if self.micro != tried:
-                    self._warn(f"out of memory: goes on with {self.micro} samples at a time (micro_batch={self.micro})")
+                    self._warn(self._told())
                 return result
             meter.rewind(mark)
             self._rewind.back()
             release(self.setup.device)
+
+    def _told(self) -> str:
+        batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.setup.model.modules())
+        besides = "; BatchNorm sees no more than these" if batch_norm else ""
+        return f"out of memory: goes on with {self.micro} samples at a time (micro_batch={self.micro}){besides}"
 
     def _smaller(self, piece: Piece) -> None:
         """Halve the micro-batch."""

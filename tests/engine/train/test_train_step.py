@@ -69,7 +69,10 @@ def test_full_memory_halves_the_micro_batch_and_says_so_once(error, capsys):
     hungry = Hungry(5, error)
     model = net(nn.Dropout(0.4), hungry, nn.BatchNorm1d(8))
     result = fit(model, points(48), epochs=2, batch_size=16, lr=0.1, **PLAIN)
-    assert capsys.readouterr().err == "dlengine: out of memory: goes on with 4 samples at a time (micro_batch=4)\n"
+    said = (
+        "dlengine: out of memory: goes on with 4 samples at a time (micro_batch=4); BatchNorm sees no more than these\n"
+    )
+    assert capsys.readouterr().err == said
     assert hungry.seen == [16, 8, *[4] * 24]
     expected = net(nn.Dropout(0.4), Hungry(5, error), nn.BatchNorm1d(8))
     planned = fit(expected, points(48), epochs=2, batch_size=16, lr=0.1, micro_batch=4, **PLAIN)
