@@ -9,6 +9,7 @@ import numpy
 import torch
 import torch.utils.dlpack
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.utils import _pytree as pytree
 
 from dlengine.numpy import devices
@@ -131,10 +132,15 @@ def _from_python(value: Any, device: torch.device) -> Tensor:
     return from_host(numpy.asarray(value))
 
 
+PLAIN = frozenset({bool, int, float})
+
+
 def _from_list(values: Any, device: torch.device) -> Tensor:
     kinds = _kinds(values)
     if any(issubclass(kind, (ndarray, Tensor)) for kind in kinds):
         return _stacked(values, device)
+    if is_compiling() and kinds and kinds <= PLAIN:
+        return torch.tensor(values, dtype=default_float() if float in kinds else None)
     host = numpy.asarray(values)
     if host.dtype == numpy.float64 and not any(hasattr(kind, "dtype") for kind in kinds):
         host = host.astype(TO_NUMPY[default_float()], copy=False)

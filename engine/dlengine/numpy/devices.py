@@ -6,8 +6,11 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 import torch
+from torch.compiler import is_compiling
 
-_current: ContextVar[torch.device] = ContextVar("dlengine_device", default=torch.device("cpu"))  # noqa: B039
+_CPU = torch.device("cpu")
+_current: ContextVar[torch.device] = ContextVar("dlengine_device", default=_CPU)
+_shown = [_CPU]  # the same for torch.compile, which cannot watch a ContextVar, and compiles again when this changes
 
 
 class device:
@@ -22,16 +25,18 @@ class device:
 
     def __enter__(self) -> torch.device:
         self._tokens.append(_current.set(self.device))
+        _shown[0] = self.device
         return self.device
 
     def __exit__(self, *error: Any) -> None:
         _current.reset(self._tokens.pop())
+        _shown[0] = _current.get()
 
 
 def pick(name: Any = None) -> torch.device:
     """The device named, or the one of the context."""
     if name is None:
-        return _current.get()
+        return _shown[0] if is_compiling() else _current.get()
     return name if isinstance(name, torch.device) else torch.device(name)
 
 

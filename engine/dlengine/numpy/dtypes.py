@@ -26,6 +26,10 @@ _NAMES = [
 ]
 TO_NUMPY: dict[torch.dtype, Any] = {getattr(torch, name): numpy.dtype(name) for name in _NAMES}
 TO_TORCH: dict[Any, torch.dtype] = {value: key for key, value in TO_NUMPY.items()}
+_KNOWN: dict[Any, torch.dtype] = {
+    **TO_TORCH, **{dtype.name: kind for dtype, kind in TO_TORCH.items()},
+    **{dtype.type: kind for dtype, kind in TO_TORCH.items()}, bool: torch.bool, int: torch.int64,
+}  # fmt: skip
 PYTHON = {bool: torch.bool, int: torch.int64}
 WEAK = frozenset({int, float, complex})  # Python's numbers never widen an array within their own kind
 COMPLEX_OF = {torch.float16: torch.complex64, torch.float32: torch.complex64, torch.float64: torch.complex128}
@@ -67,6 +71,13 @@ def torch_dtype(dtype: Any) -> torch.dtype:
         return _default[0]
     if dtype is complex:
         return COMPLEX_OF[_default[0]]
+    return _named(dtype)
+
+
+@torch._dynamo.assume_constant_result
+def _named(dtype: Any) -> torch.dtype:
+    if dtype.__hash__ is not None and dtype in _KNOWN:
+        return _KNOWN[dtype]
     wanted = numpy.dtype(dtype)
     found = TO_TORCH.get(wanted.newbyteorder("="))
     if found is None:
@@ -93,8 +104,12 @@ def promote(*dtypes: torch.dtype) -> torch.dtype:
         for dtype in dtypes[1:]:
             first = torch.promote_types(first, dtype)
         return first
-    result = TO_TORCH[numpy.result_type(*[TO_NUMPY[dtype] for dtype in dtypes])]
-    return narrowed(result, dtypes)
+    return _common(dtypes)
+
+
+@torch._dynamo.assume_constant_result
+def _common(dtypes: tuple[torch.dtype, ...]) -> torch.dtype:
+    return narrowed(TO_TORCH[numpy.result_type(*[TO_NUMPY[dtype] for dtype in dtypes])], dtypes)
 
 
 def narrowed(result: torch.dtype, inputs: Any) -> torch.dtype:

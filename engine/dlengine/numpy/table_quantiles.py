@@ -70,7 +70,7 @@ def merged(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
     kept = [i for i in range(x.dim()) if i not in axes]
     moved = x.permute([*kept, *axes])
     shape = tuple(x.shape[i] for i in kept)
-    return moved.reshape((*shape, math.prod(x.shape[i] for i in axes))), shape
+    return moved.reshape((*shape, math.prod([x.shape[i] for i in axes]))), shape
 
 
 for _name, _scale, _skip in (

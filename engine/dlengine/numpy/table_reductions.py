@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from dlengine.numpy import errors
 from dlengine.numpy.core import ndarray, tensor_of, wrap, write
@@ -320,7 +321,7 @@ def average(
     scaled = floating(a) * weights
     spread = weights if weights.shape == a.shape else weights.expand(a.shape)
     total = _sum(spread if spread.dtype is scaled.dtype else spread.to(scaled.dtype), axes, keepdims)
-    if not total.requires_grad and not bool(total.all()):
+    if not total.requires_grad and not is_compiling() and not bool(total.all()):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     value = _sum(scaled, axes, keepdims) / total
     return (value, total.expand(value.shape)) if returned else value

@@ -127,7 +127,7 @@ def places_of(indices: Tensor, size: int, mode: str) -> Tensor:
     if mode == "clip":
         return places.clamp(0, size - 1)
     bad = (places < -size) | (places >= size)
-    if bool(bad.any()):
+    if not is_compiling() and bool(bad.any()):
         raise IndexError(f"index {int(places[bad][0])} is out of bounds for axis 0 with size {size}")
     return torch.where(places < 0, places + size, places)
 
