@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -77,8 +77,11 @@ class Loader:
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for share, x, y in feed(self.data, self._shares(), self.epoch, self._depth, self.device):
             self._offset = share.end
-            yield x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+            yield _each(self._there, x), _each(self._there, y)
         self.set_epoch(self.epoch + 1)
+
+    def _there(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(self.device, non_blocking=True)
 
     def _shares(self) -> Iterator[Share]:
         full = self.order.batch * self.order.world
@@ -105,4 +108,18 @@ def feed(
 def _read(data: Batches, shares: Iterator[Share], *, pin: bool) -> Iterator[tuple[Share, Any, Any]]:
     for share in shares:
         x, y = data.batch(share.indices)
-        yield (share, x.pin_memory(), y.pin_memory()) if pin else (share, x, y)
+        yield (share, _each(_pinned, x), _each(_pinned, y)) if pin else (share, x, y)
+
+
+def _pinned(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy from which a GPU reads while the processor goes on; a tensor that is on a GPU stays there."""
+    return tensor.pin_memory() if tensor.device.type == "cpu" else tensor
+
+
+def _each(function: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
+    """`function` of a tensor, or of all in a tuple, list or dict of them."""
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: _each(function, part) for key, part in value.items()}
+    return tuple(_each(function, part) for part in value)

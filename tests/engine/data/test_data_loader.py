@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from dlengine import EngineError
-from dlengine.data import Augmented, Dataset, Loader, Prefetch
+from dlengine.data import Augmented, BatchOrder, Dataset, Loader, Prefetch
+from dlengine.data.loader import feed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,6 +146,30 @@ def test_a_data_set_decides_whether_a_thread_reads_it():
     data.prefetch = 2
     list(Loader(data, 2))
     assert "dlengine-prefetch" in data.threads
+
+
+def test_batches_for_a_gpu_are_pinned_in_the_background_whatever_they_are_made_of(monkeypatch):
+    pinned = []
+
+    def pin(tensor):
+        pinned.append(threading.current_thread().name)
+        return tensor
+
+    class Pairs(Numbers):
+        prefetch = 1
+
+        def batch(self, indices):
+            x, y = super().batch(indices)
+            return {"left": x, "right": (x, y)}, y
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    data = Pairs(5)
+    shares = BatchOrder(5, 5, shuffle=False).shares(0)
+    [(_, x, y)] = feed(data, shares, 0, data.prefetch, torch.device("cuda"))
+    assert pinned == ["dlengine-prefetch"] * 4
+    assert x["right"][1].tolist() == y.tolist() == [0, 1, 2, 3, 4]
+    [(x, _)] = Loader(data, 5, shuffle=False)
+    assert x["left"][:, 0].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_loader_tells_the_epoch():
