@@ -24,7 +24,7 @@ from dlengine.train.schedule import Schedule
 from dlengine.train.settings import Settings
 from dlengine.train.setup import Setup, assemble
 from dlengine.train.stop import StopSignal
-from dlengine.train.tuned import tuned
+from dlengine.train.tuned import tuned, within
 
 if TYPE_CHECKING:
     from dlengine.symbol import Symbol
@@ -83,6 +83,7 @@ def fit(
     resume: str = "auto",
     device: str | torch.device = "auto",
     tune: str = "auto",
+    memory: int | str | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> Result:
@@ -107,6 +108,7 @@ def fit(
     resume: "auto" goes on from the newest checkpoint if there is one, "must" insists on one, "never" on none.
     device: "auto" (this rank's GPU, else the CPU), "cpu", "cuda", "cuda:1". progress: print a line per epoch.
     tune: "auto" makes the steps faster without changing what they compute, see `dlengine.tune`; "off" is plain torch.
+    memory: of the tensors of a step, "8GiB"; more than that is avoided by micro-batches and by computing again.
 
     With n ranks a step is the step of one rank with n times the batch: the gradient is the mean over the global batch,
     also when the last one is uneven. The model is left in evaluation mode, with the same weights on every rank.
@@ -133,7 +135,7 @@ def _train(setup: Setup, group: Group, signal: StopSignal) -> Result:
         report.say(f"resumed from {path} ({count(run.position.epoch, 'epoch')}, step {run.position.step})")
     if not run.model.training:  # in training mode already, a part may be frozen in evaluation mode
         run.model.train()
-    with tuned(run):
+    with tuned(run), within(run):
         run.train()
     run.model.eval()
     return _result(run, path)

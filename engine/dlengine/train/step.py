@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dlengine.data import split
 from dlengine.errors import EngineError
 from dlengine.parallel import Group, Vote
 from dlengine.train import probe, tensors
@@ -97,7 +98,7 @@ class Stepper:
                 result = self._accumulate(piece, wish, meter)
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 if not out_of_memory(error):
-                    self._explain(piece)
+                    self._explain(piece, error)
                     raise
                 self._smaller(piece)
             else:
@@ -127,8 +128,13 @@ class Stepper:
             )
         self.micro = (now + 1) // 2
 
-    def _explain(self, piece: Piece) -> None:
-        """Raise EngineError that names the layer, for a batch of another shape or type than the first one."""
+    def _explain(self, piece: Piece, error: Exception) -> None:
+        """Raise EngineError for a batch that BatchNorm cannot take, or of another shape or type than the first one."""
+        if "more than 1 value per channel" in str(error):
+            raise EngineError(
+                "BatchNorm got a single sample, which has no variance",
+                "choose a batch_size that leaves more for the last batch, or a larger micro_batch",
+            ) from None
         x, first = tensors.first(piece.x), tensors.first(self.setup.sample[0])
         if (x.shape[1:], x.dtype) != (first.shape[1:], first.dtype):
             with torch.no_grad():
@@ -141,11 +147,11 @@ class Stepper:
             return 0.0, self._vote(torch.zeros((), device=self.setup.device), wish)
         forward = self.setup.forward if piece.idle else self.forward
         exchanges = self.group.world > 1 and not piece.idle
-        size = min(self.micro or piece.size, piece.size)
+        parts = -(-piece.size // (self.micro or piece.size))
         total: Any = 0.0
-        for begin in range(0, piece.size, size):
-            end = min(begin + size, piece.size)
-            last = end == piece.size
+        for number in range(parts):
+            begin, end = split(piece.size, parts, number)  # even parts: BatchNorm wants more than one sample
+            last = number == parts - 1
             with nullcontext() if last or not exchanges else forward.no_sync():  # type: ignore[operator]
                 loss = self._forward(forward, piece, begin, end, meter)
                 part = loss.detach()

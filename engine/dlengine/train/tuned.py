@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dlengine.errors import EngineError
 from dlengine.train import rng
 from dlengine.tune import PLAIN, Plan, allowed, applied, by_rule, choose
 from dlengine.tune.allocator import keeping_memory
+from dlengine.tune.budget import fit_into
+from dlengine.tune.recompute import recomputing
 
 if TYPE_CHECKING:
     from dlengine.train.run import Run
@@ -39,13 +42,37 @@ def tuned(run: Run) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def within(run: Run) -> Iterator[None]:
+    """A block in which the steps stay within `settings.budget` bytes of tensors, if there is a budget."""
+    if run.settings.budget is None:
+        yield
+        return
+    size = run.settings.batch_size
+    x, y = _batch(run, size)
+    fitted = fit_into(
+        run.settings.budget, run.setup.forward, (x, y), run.optimizer, loss=run.setup.loss, micro=run.stepper.micro
+    )
+    run.stepper.micro = fitted.micro
+    run.report.say(fitted.describe())
+    with recomputing(run.setup.forward, fitted.recompute):
+        yield
+
+
+def _batch(run: Run, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch that looks like those of the run. Raises EngineError where inputs or targets are no tensors."""
+    x, y = run.setup.sample
+    if not (isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)):
+        raise EngineError("memory is given, and the batches are no pairs of tensors", "set micro_batch by hand")
+    return _fill(x, size).to(run.group.device), _fill(y, size).to(run.group.device)
+
+
 def _choose(run: Run) -> Plan:
     """The plan for the steps that are left, with the random numbers as they were; plain torch for odd batches."""
     x, y = run.setup.sample
     if not (isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)):
         return PLAIN
-    size = run.stepper.micro or run.settings.batch_size
-    x, y = _fill(x, size).to(run.group.device), _fill(y, size).to(run.group.device)
+    x, y = _batch(run, run.stepper.micro or run.settings.batch_size)
     left = run.settings.length.steps(run.feed.steps or 1) - run.position.step
     before = rng.capture(run.group.device)
     try:

@@ -91,6 +91,13 @@ def test_test_data_is_checked_before_training_too():
     refused("12 inputs but 3 targets", test=(X, Y[:3]))
 
 
+def test_a_last_batch_of_one_sample_is_too_small_for_batchnorm():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    with pytest.raises(EngineError, match=r"BatchNorm got a single sample.*\n.*choose a batch_size"):
+        fit(model, (X, Y), epochs=1, batch_size=11, **PLAIN)
+    assert fit(model, (X, Y), epochs=1, batch_size=9, micro_batch=8, **PLAIN).steps == 2
+
+
 def test_a_later_batch_of_another_shape_or_type_names_the_layer():
     def stream(later):
         yield X, Y
