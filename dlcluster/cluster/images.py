@@ -45,14 +45,15 @@ def prepare(image: Image, session: Session, reporter: Reporter, *, subnet: str =
     spec = imagebuilder.render(image)
     template, parameters = spec.files[spec.main], {"SubnetId": subnet, "SecurityGroupId": group}
     large = len(template.encode()) > imagebuilder.TEMPLATE_LIMIT
-    if large or imagebuilder.needs_scripts(image):
+    beside = len(spec.files) > 1 or bool(spec.context)
+    if large or beside:
         reporter.step("uploading the scripts")
         store = Store(session, _make_bucket(session))
         prefix = f"{image.name}/{image.hash}"
         contents = {**{path: text.encode() for path, text in spec.files.items()}, **spec.context}
         for path, content in contents.items():
             store.put(f"{prefix}/{path}", content)
-        if imagebuilder.needs_scripts(image):
+        if beside:
             parameters[SCRIPTS] = f"s3://{store.bucket}/{prefix}"
         if large:
             template = f"https://{store.bucket}.s3.{session.region}.amazonaws.com/{prefix}/{spec.main}"

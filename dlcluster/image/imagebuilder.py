@@ -58,50 +58,47 @@ systemctl enable --now amazon-ssm-agent
 
 
 def render(image: Image) -> Spec:
-    """`template.json`, and beside it what does not fit into it: long documents, and files that documents fetch."""
+    """`template.json`, and beside it what does not fit into it: long documents, and files that documents fetch.
+
+    When there is anything beside it, the template has the parameter SCRIPTS.
+    """
     documents = {step.name: document(image, step) for step in image.steps}
-    long = {f"{name}.yaml": text for name, text in documents.items() if not inline(text)}
-    template = json.dumps(build_template(image), indent=1, ensure_ascii=False) + "\n"
+    long = {f"{name}.yaml": text for name, text in documents.items() if not _inline(text)}
     fetched = {step.sources[name]: step.files[name] for step in image.steps for name in assets(step)}
-    return Spec({"template.json": template, **long}, fetched, _use(image, len(template.encode())))
+    template = _template(image, documents, scripts=bool(long or fetched))
+    text = json.dumps(template, indent=1, ensure_ascii=False) + "\n"
+    return Spec({"template.json": text, **long}, fetched, _use(image, text, scripts=bool(long or fetched)))
 
 
-def _use(image: Image, size: int) -> str:
+def _use(image: Image, template: str, *, scripts: bool) -> str:
     deploy = (
         f"aws cloudformation deploy --region {{region}} --stack-name {stack_name(image.name)} "
         "--template-file {folder}/template.json --capabilities CAPABILITY_IAM"
     )
-    if size > TEMPLATE_LIMIT:
+    if len(template.encode()) > TEMPLATE_LIMIT:
         deploy += " --s3-bucket BUCKET"
-    if needs_scripts(image):
+    if scripts:
         address = f"s3://BUCKET/{image.name}"
         deploy = f"aws s3 cp --recursive {{folder}} {address} && {deploy} --parameter-overrides {SCRIPTS}={address}"
     return deploy
 
 
-def inline(text: str) -> bool:
-    """Whether a document fits into the template."""
+def _inline(text: str) -> bool:
     return len(text) <= INLINE_LIMIT
 
 
-def needs_scripts(image: Image) -> bool:
-    """Whether something has to lie in S3 before the stack is made."""
-    return any(assets(step) or not inline(document(image, step)) for step in image.steps)
-
-
-def version(image: Image) -> str:
+def _version(image: Image) -> str:
     """A version made of the content: Image Builder never changes a recipe or component, it only takes new versions."""
     return f"1.0.{int(image.hash[:7], 16)}"
 
 
-def build_template(image: Image) -> dict[str, Any]:
-    """The CloudFormation template as plain values in a stable order."""
+def _template(image: Image, documents: dict[str, str], *, scripts: bool) -> dict[str, Any]:
     template = Template(Description=f"dlcluster: builds the machine image {image.name} with EC2 Image Builder")
     template.set_version("2010-09-09")
-    _add_parameters(template, image)
-    components = _add_components(template, image)
+    _add_parameters(template, scripts)
+    components = _add_components(template, image, documents)
     _add_recipe(template, image, components)
-    _add_infrastructure(template, image)
+    _add_infrastructure(template, image, scripts)
     _add_distribution(template, image)
     _add_pipeline(template, image)
     plain: dict[str, Any] = json.loads(template.to_json(sort_keys=False))
@@ -121,7 +118,7 @@ def _tags(image: Image) -> dict[str, str]:
     return {name: text for name, text in image.tags.items() if name != "Name"}
 
 
-def _add_parameters(template: Template, image: Image) -> None:
+def _add_parameters(template: Template, scripts: bool) -> None:
     for name, description in (
         ("SubnetId", "Subnet to build in, with a way to the internet. Empty: the default VPC"),
         ("SecurityGroupId", "Security group of the build machine; needed with a subnet"),
@@ -129,7 +126,7 @@ def _add_parameters(template: Template, image: Image) -> None:
         template.add_parameter(Parameter(name, Type="String", Default="", Description=description))
     template.add_condition("SubnetGiven", {"Fn::Not": [Equals(Ref("SubnetId"), "")]})
     template.add_condition("GroupGiven", {"Fn::Not": [Equals(Ref("SecurityGroupId"), "")]})
-    if needs_scripts(image):
+    if scripts:
         template.add_parameter(
             Parameter(
                 SCRIPTS,
@@ -140,18 +137,20 @@ def _add_parameters(template: Template, image: Image) -> None:
         )
 
 
-def _add_components(template: Template, image: Image) -> list[imagebuilder.ComponentConfiguration]:
+def _add_components(
+    template: Template, image: Image, documents: dict[str, str]
+) -> list[imagebuilder.ComponentConfiguration]:
     uses = []
     for number, step in enumerate(image.steps, 1):
-        text = document(image, step)
-        source = {"Data": text} if inline(text) else {"Uri": Sub(f"${{{SCRIPTS}}}/{step.name}.yaml")}
+        text = documents[step.name]
+        source = {"Data": text} if _inline(text) else {"Uri": Sub(f"${{{SCRIPTS}}}/{step.name}.yaml")}
         summary = step.component.summary if step.component else "The recipe's own tests"
         component = template.add_resource(
             imagebuilder.Component(
                 f"Component{number:02}",
                 Name=_name(image, step.name),
                 Description=summary,
-                Version=version(image),
+                Version=_version(image),
                 Platform="Linux",
                 Tags=_tags(image),
                 **source,
@@ -180,7 +179,7 @@ def _add_recipe(template: Template, image: Image, components: list[imagebuilder.
             "Recipe",
             Name=_name(image),
             Description=recipe.summary,
-            Version=version(image),
+            Version=_version(image),
             ParentImage=image.parent,
             Components=components,
             BlockDeviceMappings=[
@@ -193,8 +192,8 @@ def _add_recipe(template: Template, image: Image, components: list[imagebuilder.
     )
 
 
-def _add_infrastructure(template: Template, image: Image) -> None:
-    read = {"Policies": [iam.Policy(PolicyName="scripts", PolicyDocument=_READ)]} if needs_scripts(image) else {}
+def _add_infrastructure(template: Template, image: Image, scripts: bool) -> None:
+    read = {"Policies": [iam.Policy(PolicyName="scripts", PolicyDocument=_READ)]} if scripts else {}
     template.add_resource(
         iam.Role(
             "BuildRole",

@@ -186,7 +186,7 @@ def aws(emulated, monkeypatch):
     session = Aws("aws", "us-east-1", endpoint=emulated)
     monkeypatch.setattr(Aws, "builder", ImageBuilder(session))
     yield session
-    images.delete(session, "gpu", ("eu-west-1",), Silent())
+    images.delete(session, "gpu", (), Silent())
 
 
 def build(session: Session, image: Any) -> Any:
@@ -212,7 +212,7 @@ def test_an_image_is_built_found_used_and_removed_with_proof(aws, folder):
     assert f"{prefix}/components/driver/data.txt" in keys
     assert recipe.newest(aws, recipe.recipe_of(cluster(folder))) == made.id
 
-    report = images.delete(aws, "gpu", ("eu-west-1",), Silent())
+    report = images.delete(aws, "gpu", (), Silent())
     assert report.left == []
     assert {item.split()[0] for item in report.removed} == {"build", "stack", "image", "snapshot"}
     assert images.status(aws, "gpu") == ([], [], False)
@@ -234,6 +234,7 @@ def test_a_template_that_is_too_long_is_deployed_from_the_bucket(aws, folder):
     assert aws.client("s3").list_buckets()["Buckets"] == [], "a plan leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_says_why_and_what_it_printed(aws, folder):
     aws.builder.states = ["BUILDING", "FAILED"]
     aws.builder.log = ["Stdout: nvcc: not found", "Phase build failed"]
@@ -258,15 +259,25 @@ def test_a_build_that_runs_is_cancelled_before_it_is_deleted(aws, folder):
     assert aws.builder.builds == {}
 
 
-def test_a_changed_recipe_updates_the_pipeline_and_only_its_new_image_is_used(aws, folder):
-    build(aws, load_image(folder.library, "gpu"))
+def test_an_image_of_a_recipe_that_has_changed_is_refused_and_the_newest_of_the_right_ones_is_taken(aws, folder):
+    image = load_image(folder.library, "gpu")
+    old = register(aws, image.tags)
     folder.write("components/cuda/install.sh", "echo newer\n")
     changed = load_image(folder.library, "gpu")
     with pytest.raises(UserError) as caught:
         recipe.newest(aws, changed)
     assert caught.value.code == Exit.NOT_FOUND
-    assert "the recipe gpu has changed since" in caught.value.what
-    assert "dlcluster image build gpu" in caught.value.hint
+    assert f"the recipe gpu has changed since its newest image {old} was built" in caught.value.what
+    assert "build it again: dlcluster image build gpu" in caught.value.hint
+    new = register(aws, changed.tags)
+    assert (recipe.newest(aws, changed), recipe.newest(aws, image)) == (new, old)
+
+
+@pytest.mark.slow
+def test_a_changed_recipe_updates_its_pipeline(aws, folder):
+    build(aws, load_image(folder.library, "gpu"))
+    folder.write("components/cuda/install.sh", "echo newer\n")
+    changed = load_image(folder.library, "gpu")
     prepared = images.prepare(changed, aws, Silent())
     assert prepared.plan.kind == "update"
     built = images.execute(prepared, Silent())

@@ -27,6 +27,10 @@ Run = tuple[str, str, dict[str, str]]
 """Step, script, variables."""
 
 
+def load(text: str) -> Any:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def docker(spec: Spec) -> Iterator[Run]:
     folder = ""
     for line in spec.files["Dockerfile"].splitlines():
@@ -48,7 +52,7 @@ def packer(spec: Spec) -> Iterator[Run]:
 
 
 def cloud_init(spec: Spec) -> Iterator[Run]:
-    for text in yaml.safe_load(spec.files["user-data.yaml"])["runcmd"]:
+    for text in load(spec.files["user-data.yaml"])["runcmd"]:
         if text.startswith("("):
             yield command(text[1:-1])
 
@@ -84,7 +88,7 @@ def component_documents(spec: Spec) -> Iterator[dict[str, Any]]:
     for use in resources["Recipe"]["Properties"]["Components"]:
         properties = resources[use["ComponentArn"]["Ref"]]["Properties"]
         inside = properties.get("Data")
-        yield yaml.safe_load(inside or spec.files[properties["Uri"]["Fn::Sub"].removeprefix("${Scripts}/")])
+        yield load(inside or spec.files[properties["Uri"]["Fn::Sub"].removeprefix("${Scripts}/")])
 
 
 def bash_commands(document: dict[str, Any], phase: str) -> list[str]:
@@ -157,7 +161,7 @@ def test_image_builder_takes_no_expression_of_its_own_from_scripts(nasty):
 
 
 def test_cloud_init_writes_every_file_and_shared_ones_once(nasty):
-    config = yaml.safe_load(render(nasty, "cloud-init").files["user-data.yaml"])
+    config = load(render(nasty, "cloud-init").files["user-data.yaml"])
     files = {item["path"]: item for item in config["write_files"]}
     assert len(files) == len(config["write_files"])
     for step in nasty.steps:
