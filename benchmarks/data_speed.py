@@ -15,7 +15,7 @@ from benchmarks import measure
 
 BATCH = 64
 BAR = 100_000  # images a second
-ROUNDS = 15
+ROUNDS = 9
 MEAN, STD = 0.2860, 0.3530
 
 
@@ -87,7 +87,7 @@ def contenders(x: Any, y: Any) -> dict[str, tuple[int, Callable[[int], Iterable[
 
         return Loop()
 
-    fast, slow = 250 * BATCH, 50 * BATCH
+    fast, slow = 150 * BATCH, 30 * BATCH
     return {
         "dlengine, Augmented": (fast, lambda count: own(count, 0)),
         "dlengine, Augmented, read ahead in a thread": (fast, lambda count: own(count, 2)),

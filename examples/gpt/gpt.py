@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+import textwrap
 from pydoc_data.topics import topics
 
 import dlengine
@@ -26,10 +27,10 @@ print(
 )
 
 model = dlengine.models.gpt("tiny", vocabulary=len(letters), context=CONTEXT, layers=2, width=64)
-recipe = {"optimizer": "adamw", "lr": 8e-3, "weight_decay": 0.1, "schedule": "one-cycle", "batch_size": 32}
+recipe = {"optimizer": "adamw", "lr": 7e-3, "weight_decay": 0.1, "schedule": "one-cycle", "batch_size": 16}
 result = dlengine.fit(model, train, test, epochs=options.epochs, **recipe)
 
 start = "The following "
 prompt = torch.tensor([[letters.index(each) for each in start]])
-written = model.generate(prompt, options.letters, temperature=0.7, seed=1)[0]
-print("", "".join(letters[code] for code in written), sep="\n")
+written = model.generate(prompt, options.letters, temperature=0.6, seed=1)[0]
+print("", textwrap.fill("".join(letters[code] for code in written), 110), sep="\n")

@@ -74,7 +74,7 @@ def test_waldo_scenes_are_repeatable_and_busy_and_hold_who_is_sought(monkeypatch
 def test_gpt_trains_and_writes(run):
     out = run("gpt/gpt.py", "--epochs", "2ba", "--letters", "30")
     assert "94 different ones; knowing nothing is a loss of 4.54" in out
-    assert len(out[out.index("\nThe following ") + 1 :]) == len("The following ") + 30 + 1
+    assert 20 < len(out[out.index("\nThe following") + 1 :]) <= len("The following ") + 30 + 1
 
 
 @pytest.mark.slow
