@@ -13,7 +13,7 @@ from torch import nn
 
 from dlengine.errors import EngineError, unknown
 from dlengine.symbol.functions import ATTRIBUTES, FUNCTIONS
-from dlengine.symbol.infer import output_count
+from dlengine.symbol.names import output_count
 from dlengine.symbol.node import Graph, Node, Ref
 from dlengine.symbol.registry import OPERATORS, make
 from dlengine.symbol.symbol import Symbol, Variable

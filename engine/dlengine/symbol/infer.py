@@ -13,6 +13,7 @@ from dlengine.errors import EngineError
 from dlengine.symbol.blame import blame
 from dlengine.symbol.call import Call
 from dlengine.symbol.functions import FUNCTIONS
+from dlengine.symbol.names import output_names
 from dlengine.symbol.node import Graph, Node
 from dlengine.symbol.python import PythonFunction
 from dlengine.symbol.registry import OPERATORS, Step
@@ -126,11 +127,6 @@ def module_of(steps: list[Step]) -> nn.Module | None:
     return next((module for module in found if isinstance(module, nn.Module)), None)
 
 
-def output_count(node: Node) -> int:
-    """How many outputs a node has."""
-    return len(OPERATORS[node.op].outputs(node.params)) if node.op in OPERATORS else 1
-
-
 def outputs_of(node: Node, value: Any) -> tuple[Any, ...]:
     """The outputs of a node in what its layer returned."""
     if node.op not in OPERATORS:
@@ -202,37 +198,3 @@ def infer_shape(graph: Graph, shape: tuple[Any, ...], shapes: dict[str, Any]) ->
             auxiliary |= {f"{layer}.{name}": tuple(value.shape) for name, value in laid.module.named_buffers()}
     outputs = [tuple(getattr(values[node][index], "shape", ())) for node, index in graph.outputs]
     return Shapes(arguments, dict(zip(output_names(graph), outputs, strict=True)), auxiliary)
-
-
-def argument_names(graph: Graph) -> list[str]:
-    """Inputs and weights, in order."""
-    return _weights(graph, states=False)
-
-
-def state_names(graph: Graph) -> list[str]:
-    """Buffers, in order."""
-    return _weights(graph, states=True)
-
-
-def _weights(graph: Graph, *, states: bool) -> list[str]:
-    names: dict[str, None] = {}
-    for node in graph.nodes:
-        if node.op == "Variable" and not states:
-            names[graph.names[node]] = None
-        layer = graph.layer(node)
-        if node.op in OPERATORS:
-            found = OPERATORS[node.op]
-            names |= dict.fromkeys(
-                f"{layer}.{name}" for name in (found.states if states else found.weights)(node.params)
-            )
-        elif node.op == "Parameter" and states is not isinstance(node.held, nn.Parameter):
-            names[layer] = None
-        elif node.op == "Module":
-            held = node.held.named_buffers() if states else node.held.named_parameters()
-            names |= dict.fromkeys(f"{layer}.{name}" for name, _ in held)
-    return list(names)
-
-
-def output_names(graph: Graph) -> list[str]:
-    """`layer_output`, or `layer_output1` for a further one of the same layer."""
-    return [f"{graph.names[node]}_output{index or ''}" for node, index in graph.outputs]

@@ -46,19 +46,19 @@ class Symbol:
 
     def list_arguments(self) -> list[str]:
         """Names of the inputs and weights, in the order of computation; weights are called `layer.weight`."""
-        from dlengine.symbol.infer import argument_names
+        from dlengine.symbol.names import argument_names
 
         return argument_names(self.graph)
 
     def list_auxiliary_states(self) -> list[str]:
         """Names of what is kept but not trained, such as BatchNorm's averages."""
-        from dlengine.symbol.infer import state_names
+        from dlengine.symbol.names import state_names
 
         return state_names(self.graph)
 
     def list_outputs(self) -> list[str]:
         """Names of the outputs: `layer_output`, with a number where a layer has several."""
-        from dlengine.symbol.infer import output_names
+        from dlengine.symbol.names import output_names
 
         return output_names(self.graph)
 
@@ -102,7 +102,7 @@ class Symbol:
 
     def internals(self) -> Symbol:
         """Every output inside the graph, as a group; choose one by its layer's name: `net.internals()["fc1"]`."""
-        from dlengine.symbol.infer import output_count
+        from dlengine.symbol.names import output_count
 
         graph = self.graph
         return Symbol(tuple((node, index) for node in graph.nodes for index in range(output_count(node))))
