@@ -218,7 +218,8 @@ def write(target: Any, value: Tensor, casting: str = "same_kind") -> Any:
         return target
     goal = writable(tensor_of(target))
     if not numpy.can_cast(TO_NUMPY.get(value.dtype, "f4"), TO_NUMPY.get(goal.dtype, "f4"), casting):  # type: ignore[arg-type]
-        raise TypeError(f"Cannot cast output from {value.dtype} to {goal.dtype} with casting rule '{casting}'")
+        have, want = (TO_NUMPY.get(dtype, dtype) for dtype in (value.dtype, goal.dtype))
+        raise TypeError(f"Cannot cast output from {have!r} to {want!r} with casting rule '{casting}'")
     if tuple(goal.shape) != tuple(value.shape):
         try:
             value = value.expand(goal.shape)

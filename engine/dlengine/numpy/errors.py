@@ -73,10 +73,20 @@ def explain(name: str, error: Exception, args: Any, kwargs: dict[str, Any]) -> A
     return reraise(name, error, [*args, *kwargs.values()])
 
 
+def _tensors(values: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, (ndarray, Tensor)):
+            found.append(value._tensor if isinstance(value, ndarray) else value)
+        elif isinstance(value, (list, tuple)):
+            found += _tensors(value)
+    return found
+
+
 def reraise(name: str, error: Exception, values: list[Any]) -> NoReturn:
     if isinstance(error, (AxisError, numpy.linalg.LinAlgError)):
         raise error
-    tensors: list[Any] = [v._tensor if type(v) is ndarray else v for v in values if isinstance(v, (ndarray, Tensor))]
+    tensors = _tensors(values)
     text = str(error)
     check_devices(tensors)
     if "Dimension out of range" in text or "dimension specified as" in text:
@@ -89,6 +99,8 @@ def reraise(name: str, error: Exception, values: list[Any]) -> NoReturn:
         raise error
     if "self indexing axis dim should be positive" in text:
         raise IndexError(f"{name}: an index is out of bounds for an axis of size 0") from error
+    if "must match the size of tensor" in text:
+        broadcast(*[tuple(tensor.shape) for tensor in tensors])
     told = ", ".join(f"{tuple(t.shape)} {t.dtype}".replace("torch.", "") for t in tensors)
     if re.search(r"size|shape|broadcast|dimension|expand|invalid", text):
         raise ValueError(f"{name}: {text.splitlines()[0]} (arrays: {told})") from error

@@ -78,12 +78,12 @@ def from_numpy(value: Any, device: torch.device) -> Any:
     return value
 
 
-def on_host(name: str, args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
-    """Compute in NumPy; results go to the device of the inputs, `out` arrays are filled."""
+def on_host(name: str, args: Iterable[Any], kwargs: dict[str, Any], function: Any = None) -> Any:
+    """Compute in NumPy (or by `function`); results go to the device of the inputs, `out` arrays are filled."""
     calls[0] += 1
     out = kwargs.pop("out", None)
     device = device_of([*args, *kwargs.values()]) or devices.pick()
-    result = find(name)(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
+    result = (function or find(name))(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
     result = from_numpy(result, device)
     if out is None:
         return result
@@ -93,8 +93,8 @@ def on_host(name: str, args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
     return write(goal, result._tensor)
 
 
-def fallback(name: str) -> Callable[..., Any]:
-    """The stand-in for a function that is not in the table."""
+def fallback(name: str, function: Any = None) -> Callable[..., Any]:
+    """The stand-in for a function that is not in the table: NumPy's of that name, or the one given."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if any(tracked(tensor) for tensor in tensors_in([*args, *kwargs.values()])):
@@ -105,7 +105,7 @@ def fallback(name: str) -> Callable[..., Any]:
         if name not in _warned:
             _warned.add(name)
             warnings.warn(f"{name} runs in NumPy on the host: no gradients", FallbackWarning, stacklevel=2)
-        return on_host(name, args, kwargs)
+        return on_host(name, args, kwargs, function)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = getattr(find(name), "__doc__", None)

@@ -83,6 +83,11 @@ def _unpack(saved: _Saved) -> Tensor:
     return tensor
 
 
+def recording() -> bool:
+    """Whether a function that is being differentiated runs."""
+    return _current.get() is not None
+
+
 def before_write(tensor: Tensor) -> None:
     """To be called before a tensor's elements change."""
     if is_compiling():  # torch.compile makes assignments functional itself

@@ -11,6 +11,7 @@ import torch
 from dlengine.numpy import fallback, indexing, printing
 from dlengine.numpy.core import iterate, ndarray, to_host, unwrap_all, wrap, wrap_all
 from dlengine.numpy.info import API_VERSION
+from dlengine.numpy.keeping import recording
 from dlengine.numpy.native import NATIVE
 
 
@@ -47,6 +48,11 @@ def _len(self: ndarray) -> int:
 
 
 def _to_numpy(self: ndarray, dtype: Any = None, copy: Any = None) -> Any:
+    if recording() and fallback.tracked(self._tensor):
+        raise TypeError(
+            "an array under a gradient cannot become a NumPy array, which would cut it off: compute with "
+            "dlengine.numpy, or say x.tensor.detach() where no gradient is wanted"
+        )
     host = to_host(self)
     if copy is False and dtype is not None and host.dtype != numpy.dtype(dtype):
         raise ValueError("Unable to avoid copy while creating an array as requested.")
@@ -57,9 +63,7 @@ def _array_ufunc(self: ndarray, ufunc: Any, method: str, *inputs: Any, **kwargs:
     """NumPy's own ufuncs on our arrays: computed here, on the device."""
     function = NATIVE.get(ufunc.__name__)
     if function is None:
-        if method != "__call__":
-            return NotImplemented
-        return fallback.fallback(ufunc.__name__)(*inputs, **kwargs)
+        return fallback.fallback(ufunc.__name__, getattr(ufunc, method))(*inputs, **kwargs)
     return (function if method == "__call__" else getattr(function, method))(*inputs, **kwargs)
 
 

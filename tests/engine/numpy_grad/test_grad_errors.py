@@ -91,3 +91,16 @@ def test_check_grads_finds_a_wrong_derivative():
         np.check_grads(cube, modes=["rev"])(X)
     with pytest.raises(ValueError, match="unknown mode 'both'"):
         np.check_grads(cube, modes=["both"])
+
+
+def test_an_array_under_a_gradient_does_not_turn_into_numpys_silently():
+    def through_numpy(x):
+        return (numpy.asarray(x) ** 2).sum()
+
+    def through_a_foreign_ufunc(x):
+        return np.sum(numpy.frompyfunc(lambda a: 2 * a, 1, 1)(x))
+
+    for function in (through_numpy, through_a_foreign_ufunc):
+        with pytest.raises(TypeError, match="under a gradient|gradients cannot pass"):
+            np.grad(function)(np.ones(3))
+    assert np.grad(lambda x: (numpy.asarray(x.tensor.detach()) * x).sum())(np.ones(3)).tolist() == [1.0, 1.0, 1.0]
