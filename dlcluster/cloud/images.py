@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,7 +188,7 @@ def _log_group(arn: str) -> str:
 
 
 def forget(session: Session, build: Build) -> None:
-    """Delete Image Builder's record of a build; its AMI stays. Runs that are under way are cancelled first."""
+    """Delete Image Builder's record of a build; its AMI stays. A build that runs is cancelled first."""
     from botocore.exceptions import ClientError
 
     client = session.client("imagebuilder")
@@ -196,16 +196,9 @@ def forget(session: Session, build: Build) -> None:
         try:
             if build.runs:
                 client.cancel_image_creation(imageBuildVersionArn=build.arn, clientToken=str(uuid.uuid4()))
-                for _ in _until(session, build.arn):
-                    pass
+                while look(session, build.arn).runs:
+                    time.sleep(session.poll)
             client.delete_image(imageBuildVersionArn=build.arn)
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
-
-
-def _until(session: Session, arn: str) -> Iterator[Build]:
-    """Looks at a build until it rests."""
-    while (build := look(session, arn)).runs:
-        yield build
-        time.sleep(session.poll)

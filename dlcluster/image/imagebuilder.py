@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from typing import Any
 
 from troposphere import (
@@ -44,17 +45,6 @@ _READ = {
         }
     ],
 }
-# Debian's AMIs lack the agent through which Image Builder works.
-_SSM_AGENT = """\
-#!/bin/bash
-set -eu
-word=$(dpkg --print-architecture)
-address="https://s3.amazonaws.com/ec2-downloads-linux/SSMAgent/latest/debian_$word/amazon-ssm-agent.deb"
-curl --fail --silent --show-error --location --output /tmp/amazon-ssm-agent.deb "$address" ||
-  { apt-get update -q && apt-get install -y -q curl && curl -fsSL -o /tmp/amazon-ssm-agent.deb "$address"; }
-dpkg --install /tmp/amazon-ssm-agent.deb
-systemctl enable --now amazon-ssm-agent
-"""
 
 
 def render(image: Image) -> Spec:
@@ -171,8 +161,9 @@ def _add_recipe(template: Template, image: Image, components: list[imagebuilder.
     )
     extra = {}
     if image.platform.name == "debian-12":
+        agent = resources.files(__package__).joinpath("ssm-agent.sh").read_text(encoding="utf-8")
         extra["AdditionalInstanceConfiguration"] = imagebuilder.AdditionalInstanceConfiguration(
-            UserDataOverride=Base64(_SSM_AGENT)
+            UserDataOverride=Base64(agent)
         )
     template.add_resource(
         imagebuilder.ImageRecipe(
