@@ -48,9 +48,10 @@ result = dlengine.fit(
     net,
     (points[:1600], inside[:1600]),
     (points[1600:], inside[1600:]),
-    epochs=20,
+    epochs=15,
     optimizer="adam",
-    lr=0.02,
+    batch_size=64,
+    lr=0.03,
     progress=False,
 )
 print(f"inside the circle or not, from 64 features that are yes or no: test accuracy {result.test_accuracy:.4f}")

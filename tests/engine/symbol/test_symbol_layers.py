@@ -70,7 +70,7 @@ def test_inferred_shapes_and_names_are_those_of_a_run(name):
     assert len(inferred.outputs) == len(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     channels=st.integers(1, 4),
@@ -103,7 +103,7 @@ def test_windows_are_inferred_as_torch_computes_them(size, channels, kernel, str
     assert found == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_reshape_keeps_the_batch_open_and_the_numbers_in_order(data):
     shape = data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=4))

@@ -95,7 +95,7 @@ def test_branches_lie_side_by_side_and_everything_is_inside_the_picture():
         assert float(box["y"]) + float(box["height"]) <= height
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_no_boxes_overlap_and_edges_go_down(data):
     boxes: list[Box] = []
