@@ -13,7 +13,10 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
+from typer.testing import CliRunner
 
+from dlcluster.cli import image_cloud
+from dlcluster.cli.app import app
 from dlcluster.cloud import images as cloud_images
 from dlcluster.cloud import stacks
 from dlcluster.cloud.session import Session
@@ -330,3 +333,26 @@ def test_a_recipe_without_the_login_of_clusters_is_refused(folder):
     with pytest.raises(UserError) as caught:
         recipe.recipe_of(cluster(folder))
     assert "Amazon Linux 2023 has `ec2-user`" in caught.value.what
+
+
+@pytest.mark.slow
+def test_the_command_asks_builds_prints_the_image_and_removes_it(aws, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(image_cloud, "open_session", lambda config: aws)
+    where = ("--images", str(folder.root), "--region", "us-east-1")
+
+    def run(*args: str, code: int = 0) -> Any:
+        done = CliRunner().invoke(app, ["image", *args, *where])
+        assert done.exit_code == code, done.output
+        return done
+
+    assert "not confirmed; nothing was built" in run("build", "gpu", code=2).output
+    plan = json.loads(run("build", "gpu", "--plan", "--json").stdout)
+    assert (plan["plan"], plan["cost"]["build"]) == ("create", pytest.approx(0.1785))
+    assert stacks.find(aws, "dlcluster-image-gpu") is None, "a plan leaves nothing behind"
+    ami, region = run("build", "gpu", "-y").stdout.split()
+    assert region == "us-east-1"
+    assert ami in run("status", "gpu").stdout
+    assert "not confirmed; nothing was removed" in run("delete", "gpu", code=2).output
+    assert f"image {ami} in us-east-1" in json.loads(run("delete", "gpu", "-y", "--json").stdout)["removed"]
+    assert "there is no recipe 'gpus'" in run("delete", "gpus", "-y", code=66).output
