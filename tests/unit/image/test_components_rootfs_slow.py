@@ -20,6 +20,7 @@ TORCH = f"{HEAD}components: [node, python, {{name: torch, parameters: {{accelera
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(shutil.which("debootstrap") is None, reason="needs debootstrap"),
 ]

@@ -26,7 +26,7 @@ FRAMEWORKS = [name for name, step in STEPS.items() if step.component and step.co
 PROGRAMS = {"theano": "g++", "pytensor": "g++", "cntk": "mpirun", "horovod": "cmake"}
 PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("frameworks")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.xdist_group("frameworks")]
 
 
 class Machine:
