@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dlengine import Callback, fit
+from dlengine import Callback, fit, score
 from dlengine.data import Augmented, Dataset, ImageFolder, Records, RecordWriter, Shards, ShardStream, augment
 from dlengine.data import from_csv as read_csv
 from dlengine.data.shards import write_shards
@@ -103,6 +103,14 @@ def test_fit_changes_the_samples_in_each_epoch_also_of_a_part_of_them(tmp_path):
 
     fit(network(), data, 0.25, epochs=3, batch_size=9, progress=False, callbacks=[Watch()])
     assert epochs == [0, 0, 1, 1, 2, 2]
+
+
+def test_mixed_samples_train_on_probabilities():
+    x = np.random.default_rng(0).normal(size=(24, 1, 4, 4)) + LABELS[:, None, None, None]
+    mixed = Augmented(Dataset(x, LABELS), mixup=0.4, classes=2)
+    loss = nn.functional.cross_entropy
+    model = fit(network(), mixed, epochs=8, batch_size=4, lr=0.05, loss=loss, progress=False).model
+    assert score(model, Dataset(x, LABELS))["accuracy"] > 0.85
 
 
 @pytest.mark.slow
