@@ -82,7 +82,7 @@ class Emulator:
                     aws_secret_access_key="emulator",
                     config=Config(
                         retries={"mode": "standard", "total_max_attempts": 1},
-                        user_agent_extra=f"emulator-{origin}",
+                        user_agent=f"emulator-{origin}",  # the usual one takes longer to write than some answers
                         max_pool_connections=64,
                     ),
                 )

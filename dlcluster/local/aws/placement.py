@@ -131,8 +131,8 @@ def matches(pattern: str, value: str) -> bool:
 
 
 def _make_taggable() -> None:
-    """Let moto's CreateTags, DeleteTags and DescribeTags accept placement groups."""
+    """Let moto's CreateTags, DeleteTags and DescribeTags accept placement groups, and name all kinds as EC2 does."""
     from moto.ec2 import utils
 
     utils.EC2_RESOURCE_TO_PREFIX["placement-group"] = "pg"
-    utils.EC2_PREFIX_TO_RESOURCE["pg"] = "placement-group"
+    utils.EC2_PREFIX_TO_RESOURCE |= {"pg": "placement-group", "nat": "natgateway", "eipalloc": "elastic-ip"}

@@ -24,6 +24,7 @@ _SCOPES = {
     "elasticloadbalancing": "elbv2",
     "servicequotas": "service-quotas",
     "states": "stepfunctions",
+    "tagging": "resourcegroupstaggingapi",
 }
 # Where a node reports to a CloudFormation wait condition: a plain PUT, without a signature.
 WAIT_CONDITION_PATH = "/_waitcondition/"
@@ -194,7 +195,9 @@ def _rest_rules(service: str) -> list[_RestRule]:
     model = _model(service)
     if model is None or not model.metadata["protocol"].startswith("rest"):
         return []
-    rules = [_rest_rule(model.operation_model(name)) for name in model.operation_names]
+    operations = [model.operation_model(name) for name in model.operation_names]
+    # What is deprecated shares its path with what took its place.
+    rules = [_rest_rule(operation) for operation in sorted(operations, key=lambda item: bool(item.deprecated))]
     return sorted(rules, key=lambda rule: (-len(rule.query) - len(rule.headers), -rule.literals))
 
 

@@ -54,7 +54,7 @@ class Cloud:
                 self.emulator.compute.set_state(instance.id, "running")
 
 
-def until(probe: Callable[[], Any], seconds: float = 15) -> Any:
+def until(probe: Callable[[], Any], seconds: float = 60) -> Any:
     """The first true value of a probe; fails when there is none before the deadline."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
