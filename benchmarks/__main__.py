@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import control_plane, data_speed, engine_speed, numpy_speed
+from benchmarks import control_plane, data_speed, emulator, engine_speed, numpy_speed
 
 ALL = {
     "control_plane": control_plane.main,
     "data": data_speed.main,
+    "emulator": emulator.main,
     "engine": engine_speed.main,
     "numpy": numpy_speed.main,
     "numpy_calls": numpy_speed.main_calls,
