@@ -30,6 +30,8 @@ def trace(target: nn.Module | Callable[..., Any]) -> Symbol:
     it. Raises EngineError where the code decides by the values of tensors, which no graph can: that part may stay
     Python with `symbol.node`.
     """
+    if isinstance(target, nn.Module):
+        _check_ties(target)
     defaults = {name: one.default for name, one in parameters_of(target).items() if one.default is not one.empty}
     flow, root = capture(target, defaults)
     values: dict[fx.Node, Any] = {}
@@ -41,6 +43,24 @@ def trace(target: nn.Module | Callable[..., Any]) -> Symbol:
         kwargs = fx.node.map_arg(node.kwargs, lambda one: values[one])
         values[node] = _convert(node, root, args, kwargs, used)
     raise AssertionError("a graph ends with its output")
+
+
+def _check_ties(module: nn.Module) -> None:
+    """A graph's layers have weights of their own; one weight in two layers would become two."""
+    names: dict[int, str] = {}
+    for name, weight in module.named_parameters(remove_duplicate=False):
+        other = names.setdefault(id(weight), name)
+        if other != name and other.rpartition(".")[0] not in _twins(module, name.rpartition(".")[0]):
+            raise EngineError(
+                f"'{other}' and '{name}' are one weight in two layers, which a graph cannot hold",
+                "use the module as one node, with symbol.Module, or dlengine.compile, which keeps it",
+            )
+
+
+def _twins(module: nn.Module, name: str) -> list[str]:
+    """All names of the same layer, which may be used under several."""
+    layer = module.get_submodule(name)
+    return [other for other, part in module.named_modules(remove_duplicate=False) if part is layer]
 
 
 def capture(target: nn.Module | Callable[..., Any], fixed: dict[str, Any]) -> tuple[fx.Graph, nn.Module]:

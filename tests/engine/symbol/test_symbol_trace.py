@@ -149,6 +149,27 @@ def test_a_bound_graph_traces_back_to_itself():
     assert again.list_outputs() == net.list_outputs()
 
 
+def test_weights_that_two_layers_share_are_refused_and_a_layer_with_two_names_is_not():
+    with pytest.raises(EngineError, match=r"'tokens.weight' and 'head.weight' are one weight in two layers"):
+        sym.trace(models.gpt(layers=1, heads=1, width=4, context=3, vocabulary=5))
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(3, 3)
+            self.second = self.first
+            self.lstm = nn.LSTM(3, 2, batch_first=True)
+
+        def forward(self, x):
+            sequence, (state, _) = self.lstm(self.second(self.first(x)))
+            return sequence[:, -1] + state[0]
+
+    module, x = Twice(), torch.randn(2, 5, 3)
+    net = sym.trace(module).bind((1, 5, 3))
+    net.load_state_dict({name: value for name, value in module.state_dict().items() if "second" not in name})
+    assert torch.equal(net(x), module(x))
+
+
 def branch(x):
     return x if x.sum() > 0 else -x
 
