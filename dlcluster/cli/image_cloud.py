@@ -99,6 +99,8 @@ def _show(prepared: work.Prepared, config: ClusterConfig) -> None:
         err.print(f"  {len(plan.changes)} resources to create: roles and the pipeline, which cost nothing")
     else:
         render.changes(plan.changes)
+    for ami in prepared.same:
+        err.print(f"  [yellow]built already[/] from the recipe as it is now: {ami.id} of {ami.created}")
     price = cost(image, config.region)
     err.print(
         f"  about [bold]{render.money(price.build)}[/] for this build ({image.recipe.build_type}), "
@@ -113,6 +115,7 @@ def _plan_json(prepared: work.Prepared) -> dict[str, object]:
         "hash": image.hash,
         "plan": prepared.plan.kind,
         "changes": [asdict(change) for change in prepared.plan.changes],
+        "same": [ami.id for ami in prepared.same],
         "cost": asdict(cost(image, prepared.session.region)),
     }
 

@@ -18,11 +18,12 @@ from dlcluster.image.resolved import RECIPE_TAG, Image
 
 @dataclass(frozen=True)
 class Prepared:
-    """A pipeline that waits for consent."""
+    """A pipeline that waits for consent. same: images that were built already from the recipe as it is now."""
 
     image: Image
     session: Session
     plan: Plan
+    same: list[Ami]
 
 
 @dataclass
@@ -59,7 +60,8 @@ def prepare(image: Image, session: Session, reporter: Reporter, *, subnet: str =
             template = f"https://{store.bucket}.s3.{session.region}.amazonaws.com/{prefix}/{spec.main}"
     reporter.step("planning")
     planned = stacks.plan(session, name, template, parameters, {RECIPE_TAG: image.name}, exists=stack is not None)
-    return Prepared(image, session, planned)
+    same = [ami for ami in images.amis(session, image.name) if ami.hash == image.hash]
+    return Prepared(image, session, planned, same)
 
 
 def execute(prepared: Prepared, reporter: Reporter) -> Build:

@@ -353,6 +353,7 @@ def test_the_command_asks_builds_prints_the_image_and_removes_it(aws, folder, tm
     ami, region = run("build", "gpu", "-y").stdout.split()
     assert region == "us-east-1"
     assert ami in run("status", "gpu").stdout
+    assert f"built already from the recipe as it is now: {ami}" in run("build", "gpu", "--plan").stderr
     assert "not confirmed; nothing was removed" in run("delete", "gpu", code=2).output
     assert f"image {ami} in us-east-1" in json.loads(run("delete", "gpu", "-y", "--json").stdout)["removed"]
     assert "there is no recipe 'gpus'" in run("delete", "gpus", "-y", code=66).output
