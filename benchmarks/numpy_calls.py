@@ -1,4 +1,4 @@
-"""The calls that numpy_speed.py times: how NumPy code says it, and how torch does, for every kind of function.
+"""The calls that numpy_speed.py times: what NumPy code says, and what torch's does, for every kind of function.
 
 `np` is NumPy, dlengine.numpy or jax.numpy in the first, torch in the second. The arrays are small, so that the time is
 that of the call: x, y 3 x 4; p 3 x 4, positive; v of 4; s 4 x 4, positive definite; t 2 x 3 x 4; i, j 3 x 4 integers;
@@ -8,10 +8,7 @@ k indices; m a mask; z 3 x 4, complex. A line that starts with `~` changes an ar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import numpy
+from typing import NamedTuple
 
 TABLE = """
 operators
@@ -181,24 +178,3 @@ def calls() -> list[Call]:
         ours, theirs = re.split(r"\s+\|", line.strip())
         found.append(Call(kind, ours.removeprefix("~ "), theirs.strip(), ours.startswith("~ ")))
     return found
-
-
-def arrays() -> dict[str, numpy.ndarray]:
-    """The operands, the same for every library."""
-    rng = numpy.random.default_rng(0)
-    x, y = rng.normal(size=(2, 3, 4)).astype("float32")
-    integers = numpy.arange(12).reshape(3, 4) % 3
-    return {
-        "x": x, "y": y, "p": numpy.abs(x) + 0.1, "v": numpy.linspace(0.1, 1, 4, dtype="float32"),
-        "s": x.T @ x + numpy.eye(4, dtype="float32"), "t": numpy.arange(24, dtype="float32").reshape(2, 3, 4),
-        "i": integers, "j": integers.copy(), "k": numpy.array([0, 2]), "m": x > 0, "z": x + 1j * y,
-    }  # fmt: skip
-
-
-def function(text: str, in_place: bool, np: Any, operands: dict[str, Any]) -> Callable[[], Any]:
-    """A function that runs the text once."""
-    used = [name for name in operands if re.search(rf"\b{name}\b", text)]
-    space: dict[str, Any] = {"np": np}
-    lines = [f"def make({', '.join(used)}):", f" def run({', '.join(f'{n}={n}' for n in used)}):"]
-    exec("\n".join([*lines, f"  {'' if in_place else 'return '}{text}", " return run"]), space)
-    return space["make"](*(operands[name] for name in used))

@@ -10,13 +10,14 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import measure
+from benchmarks.numpy_calls import calls
 
 WORKER = Path(__file__).with_name("numpy_worker.py")
 PEERS = {"autograd": "HIPS autograd", "jax": "JAX op by op", "jax-jit": "JAX jitted"}
-CALLS = ["call-add", "call-operator", "call-scalar", "call-exp", "call-sum", "call-matmul", "call-slice"]
 STEPS = {"mlp-small": 20, "rnn-small": 10, "mlp-large": 5, "rnn-large": 3}  # steps in one timing
 ROUNDS = 15
 VERSIONS = "from importlib.metadata import version as v; print('autograd', v('autograd') + ', JAX', v('jax'))"
@@ -32,6 +33,7 @@ class Contender:
     """A library in its process."""
 
     def __init__(self, library: str, python: str) -> None:
+        self.library = library
         argv = [python, "-P", str(WORKER), library]
         environment = os.environ | ONE_THREAD
         self.process = subprocess.Popen(argv, env=environment, stdin=-1, stdout=-1, stderr=-1, text=True)
@@ -40,7 +42,7 @@ class Contender:
         """Processor seconds of one step, the mean of `count`."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{workload} {count}\n")
+        self.process.stdin.write(f"{count} {workload}\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
@@ -71,34 +73,37 @@ def peer_environment() -> tuple[str | None, str]:
     return str(python), done.stdout.strip()
 
 
-def timed(contenders: dict[str, Contender], workload: str, count: int) -> dict[str, list[float]]:
-    """Times of every library, one after the other in each round."""
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+def timed(contenders: dict[Contender, str], count: int) -> dict[str, list[float]]:
+    """Times of every library at its workload, one after the other in each round."""
+    found: dict[str, list[float]] = {each.library: [] for each in contenders}
     for _ in range(ROUNDS):
-        for name, contender in contenders.items():
-            found[name].append(contender.seconds(workload, count))
+        for each, workload in contenders.items():
+            found[each.library].append(each.seconds(workload, count))
     return found
 
 
 def call_rows(contenders: dict[str, Contender]) -> list[measure.Row]:
-    """Microseconds of a call, and what ours costs over torch's."""
-    chosen = {name: each for name, each in contenders.items() if name in ("dlengine", "torch", "numpy", "jax")}
+    """Microseconds that a call takes over torch's, and its time as a part of JAX's."""
     rows = []
-    for workload in CALLS:
-        found = timed(chosen, workload, 500)
-        title = workload.removeprefix("call-")
-        over = [1e6 * (ours - theirs) for ours, theirs in zip(found["dlengine"], found["torch"], strict=True)]
-        rows += [measure.row(f"{title}: {name}", [1e6 * t for t in each], unit="µs") for name, each in found.items()]
-        rows.append(measure.row(f"{title}: dlengine over torch", over, limit=5, unit="µs"))
+    for call in calls():
+        texts = {"dlengine": call.numpy, "torch": call.torch, "jax": "" if call.in_place else call.numpy}
+        found = timed({contenders[name]: text for name, text in texts.items() if text and name in contenders}, 200)
+        if "torch" in found:
+            over = [1e6 * (ours - theirs) for ours, theirs in zip(found["dlengine"], found["torch"], strict=True)]
+            rows.append(measure.row(f"`{call.numpy}` over torch", over, limit=5, unit="µs"))
+        else:
+            rows.append(measure.row(f"`{call.numpy}`", [1e6 * t for t in found["dlengine"]], unit="µs"))
+        if "jax" in found:
+            part = [ours / theirs for ours, theirs in zip(found["dlengine"], found["jax"], strict=True)]
+            rows.append(measure.row(f"`{call.numpy}` / JAX", part, limit=1, unit="x"))
     return rows
 
 
 def step_rows(contenders: dict[str, Contender]) -> list[measure.Row]:
     """Milliseconds of a training step, and the ratios that have a bar."""
-    chosen = {name: each for name, each in contenders.items() if name != "numpy"}
     rows = []
     for workload, count in STEPS.items():
-        found = timed(chosen, workload, count)
+        found = timed(dict.fromkeys(contenders.values(), workload), count)
         for name, each in found.items():
             rows.append(measure.row(f"{workload}: {PEERS.get(name, name)}", [1e3 * t for t in each], unit="ms"))
         for name in found:
@@ -115,27 +120,44 @@ def step_rows(contenders: dict[str, Contender]) -> list[measure.Row]:
     return rows
 
 
-def main() -> None:
+def run(rows_of: Callable[[dict[str, Contender]], list[measure.Row]]) -> tuple[list[measure.Row], str]:
+    """The rows, measured with every library there is, and a note about the peers."""
     peers, about = peer_environment()
-    pythons = {"dlengine": sys.executable, "torch": sys.executable, "numpy": sys.executable}
+    pythons = {"dlengine": sys.executable, "torch": sys.executable}
     pythons |= {name: peers for name in PEERS if peers}
     contenders = {name: Contender(name, python) for name, python in pythons.items()}
     try:
-        rows = call_rows(contenders) + step_rows(contenders)
+        rows = rows_of(contenders)
     finally:
         for each in contenders.values():
             each.close()
+    return rows, f"Peers: {about}." if peers else f"Peers are not installed: {about}"
+
+
+NOTES = [
+    "One thread each, float32; medians over interleaved rounds; differences and ratios within a round.",
+    "Times are the processor time of each process, helper threads included: the machine is shared. Trust ratios more "
+    "than times.",
+]
+
+
+def main_calls() -> None:
+    rows, about = run(call_rows)
     notes = [
-        "One thread each, float32; a call is on 3 x 4 numbers; medians over interleaved rounds; ratios within a round.",
+        "The arrays hold some 12 numbers; benchmarks/numpy_calls.py has the table, with what torch runs for each line.",
+        "Bars: at most 5 µs over torch's call; no slower than JAX's, op by op. JAX has no assignment.",
+    ]
+    measure.publish("numpy_calls", "dlengine.numpy: calls on small arrays", rows, [*notes, *NOTES, about])
+
+
+def main() -> None:
+    rows, about = run(step_rows)
+    notes = [
         "mlp-small: batch 8, 16-32-10; mlp-large: batch 256, 512-1024-10.",
         "rnn-small: 10 steps of batch 8, 16 units; rnn-large: 20 steps of batch 64, 256 units.",
-        "Bars: a call at most 5 µs over torch's; small steps no slower than JAX's op by op; steps of a millisecond "
-        "and more within 5% of plain torch.",
-        f"Peers: {about}." if peers else f"Peers are not installed: {about}",
-        "Times are the processor time of each process, helper threads included: the machine is shared. Trust "
-        "ratios more than times.",
+        "Bars: small steps no slower than JAX's op by op; steps of a millisecond and more within 5% of plain torch.",
     ]
-    measure.publish("numpy", "dlengine.numpy: calls and training steps", rows, notes)
+    measure.publish("numpy", "dlengine.numpy: training steps", rows, [*notes, *NOTES, about])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """One library's side of numpy_speed.py: `python -P numpy_worker.py LIBRARY`, then one request a line on stdin.
 
-A request is `WORKLOAD COUNT`; the answer is the processor seconds that one step took, as the mean of COUNT steps. Time
-that other processes take from it does not count.
+A request is `COUNT WORKLOAD`: a training step by its name, or the text of a call. The answer is the processor seconds
+that one step took, as the mean of COUNT steps. Time that other processes take from it does not count.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -108,34 +109,41 @@ def torch_training(arrays: dict[str, numpy.ndarray], x: Any, y: Any) -> Step:
     return step
 
 
-def calling(library: str, name: str) -> Step:
-    """One call on small arrays."""
-    x = numpy.linspace(0.1, 1, 12, dtype="float32").reshape(3, 4)
+def operands() -> dict[str, numpy.ndarray]:
+    """The arrays of the table in numpy_calls.py, the same for every library."""
+    rng = numpy.random.default_rng(0)
+    x, y = rng.normal(size=(2, 3, 4)).astype("float32")
+    integers = numpy.arange(12).reshape(3, 4) % 3
+    return {
+        "x": x, "y": y, "p": numpy.abs(x) + 0.1, "v": numpy.linspace(0.1, 1, 4, dtype="float32"),
+        "s": x.T @ x + numpy.eye(4, dtype="float32"), "t": numpy.arange(24, dtype="float32").reshape(2, 3, 4),
+        "i": integers, "j": integers.copy(), "k": numpy.array([0, 2]), "m": x > 0, "z": x + 1j * y,
+    }  # fmt: skip
+
+
+def calling(library: str, text: str) -> Step:
+    """A function that runs the text once; a text with an assignment changes its operands."""
     wait: Callable[[Any], Any] = as_it_is
     np: Any = numpy
+    made: Callable[[Any], Any] = numpy.array
     if library == "torch":
-        import torch as np
+        import torch
 
-        x = np.from_numpy(x)
+        np, made = torch, torch.from_numpy
     elif library == "dlengine":
-        import dlengine.numpy as np
+        import dlengine.numpy
 
-        x = np.asarray(x)
+        np, made = dlengine.numpy, dlengine.numpy.asarray
     elif library == "jax":
         import jax
-        import jax.numpy as np
 
-        x, wait = np.asarray(x), jax.block_until_ready
-    calls: dict[str, Step] = {
-        "call-add": lambda: wait(np.add(x, x)),
-        "call-operator": lambda: wait(x * x),
-        "call-scalar": lambda: wait(x + 1.5),
-        "call-exp": lambda: wait(np.exp(x)),
-        "call-sum": lambda: wait(np.sum(x, 0)),
-        "call-matmul": lambda: wait(x @ x.T),
-        "call-slice": lambda: wait(x[1:]),
-    }
-    return calls[name]
+        jax.config.update("jax_enable_x64", True)
+        np, made, wait = jax.numpy, jax.numpy.asarray, jax.block_until_ready
+    used = {name: made(value) for name, value in operands().items() if re.search(rf"\b{name}\b", text)}
+    names, space = ", ".join(used), {"np": np, "wait": wait}
+    body = text if re.search(r" [+*]?= ", text) else f"wait({text})" if library == "jax" else text
+    exec(f"def make({names}):\n def run({', '.join(f'{n}={n}' for n in used)}):\n  {body}\n return run", space)
+    return space["make"](**used)  # type: ignore[operator]
 
 
 def main() -> None:
@@ -146,9 +154,9 @@ def main() -> None:
         torch.set_num_threads(1)
     ready: dict[str, Step] = {}
     for line in sys.stdin:
-        name, count = line.split()
+        count, name = line.rstrip("\n").split(" ", 1)
         if name not in ready:
-            ready[name] = (calling if name.startswith("call-") else training)(library, name)
+            ready[name] = (training if name in SIZES else calling)(library, name)
             for _ in range(3):
                 ready[name]()
         step = ready[name]

@@ -221,7 +221,12 @@ def lstsq(a: Tensor, b: Tensor, rcond: Any = None) -> Any:
     rank = int(kept.sum())
     left = columns - x @ found
     residuals = (left.abs() ** 2).sum(0) if rank == x.shape[1] and x.shape[0] > x.shape[1] else s[:0]
-    return found.squeeze(1) if y.dim() == 1 else found, residuals, torch.tensor(rank, dtype=torch.int32), s
+    return (
+        found.squeeze(1) if y.dim() == 1 else found,
+        residuals,
+        torch.tensor(rank, dtype=torch.int32, device=x.device),
+        s,
+    )
 
 
 @local

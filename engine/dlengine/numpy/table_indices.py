@@ -8,6 +8,7 @@ import numpy
 import torch
 from torch import Tensor
 
+from dlengine.numpy import devices
 from dlengine.numpy.core import tensor_of, wrap, writable
 from dlengine.numpy.native import NATIVE, Tensors, native, register
 from dlengine.numpy.table_select import places_of
@@ -52,7 +53,7 @@ register(ix_)
 
 
 def diag_indices(n: int, ndim: int = 2) -> Any:
-    return (wrap(torch.arange(n)),) * ndim
+    return (wrap(torch.arange(n, device=devices.pick())),) * ndim
 
 
 def diag_indices_from(arr: Any) -> Any:
@@ -61,27 +62,30 @@ def diag_indices_from(arr: Any) -> Any:
         raise ValueError("input array must be at least 2-d")
     if len(set(array.shape)) > 1:
         raise ValueError("All dimensions of input must be of equal length")
-    return diag_indices(array.shape[0], array.ndim)
+    with devices.device(array.device):
+        return diag_indices(array.shape[0], array.ndim)
 
 
 def mask_indices(n: int, mask_func: Any, k: Any = 0) -> Any:
-    return NATIVE["nonzero"](mask_func(wrap(torch.ones(n, n, dtype=torch.int64)), k) != 0)
+    return NATIVE["nonzero"](mask_func(wrap(torch.ones(n, n, dtype=torch.int64, device=devices.pick())), k) != 0)
 
 
 def tril_indices(n: int, k: int = 0, m: int | None = None) -> Any:
-    return NATIVE["nonzero"](wrap(torch.ones(n, n if m is None else m).tril(k)))
+    return NATIVE["nonzero"](wrap(torch.ones(n, n if m is None else m, device=devices.pick()).tril(k)))
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> Any:
-    return NATIVE["nonzero"](wrap(torch.ones(n, n if m is None else m).triu(k)))
+    return NATIVE["nonzero"](wrap(torch.ones(n, n if m is None else m, device=devices.pick()).triu(k)))
 
 
 def tril_indices_from(arr: Any, k: int = 0) -> Any:
-    return tril_indices(arr.shape[-2], k, arr.shape[-1])
+    with devices.device(tensor_of(arr).device):
+        return tril_indices(arr.shape[-2], k, arr.shape[-1])
 
 
 def triu_indices_from(arr: Any, k: int = 0) -> Any:
-    return triu_indices(arr.shape[-2], k, arr.shape[-1])
+    with devices.device(tensor_of(arr).device):
+        return triu_indices(arr.shape[-2], k, arr.shape[-1])
 
 
 register(

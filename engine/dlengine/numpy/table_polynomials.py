@@ -80,7 +80,7 @@ def polyint(p: Tensor, m: int = 1, k: Any = None) -> Tensor:
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
     x = floating(p)
-    constants = torch.zeros(m) if k is None else tensor_of(k).reshape(-1)
+    constants = torch.zeros(m, device=x.device) if k is None else tensor_of(k).reshape(-1)
     if len(constants) == 1 and m > 1:
         constants = constants.expand(m)
     for step in range(m):

@@ -9,18 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dlengine.numpy import devices
 from dlengine.numpy.core import ndarray, tensor_of, wrap
 from dlengine.numpy.dtypes import default_float
 from dlengine.numpy.native import NATIVE, register
 
 
+def _place() -> dict[str, Any]:
+    where = devices.pick()
+    return {"dtype": devices.fitting(default_float(), where), "device": where}
+
+
 def _window(name: str, formula: Callable[[Tensor, int], Tensor]) -> None:
     def call(M: int) -> ndarray:
         if M < 1:
-            return wrap(torch.zeros(0, dtype=default_float()))
+            return wrap(torch.zeros(0, **_place()))
         if M == 1:
-            return wrap(torch.ones(1, dtype=default_float()))
-        return wrap(formula(torch.arange(1 - M, M, 2, dtype=default_float()), M))
+            return wrap(torch.ones(1, **_place()))
+        return wrap(formula(torch.arange(1 - M, M, 2, **_place()), M))
 
     call.__name__ = name
     NATIVE[name] = call
@@ -42,10 +48,10 @@ _window("bartlett", lambda n, M: torch.where(n <= 0, 1 + n / (M - 1), 1 - n / (M
 
 def kaiser(M: int, beta: Any) -> ndarray:
     if M == 1:
-        return wrap(torch.ones(1, dtype=default_float()))
-    n = torch.arange(M, dtype=default_float())
+        return wrap(torch.ones(1, **_place()))
+    n = torch.arange(M, **_place())
     alpha = (M - 1) / 2.0
-    shape = tensor_of(beta).to(default_float())
+    shape = tensor_of(beta).to(n.dtype)
     return wrap(torch.special.i0(shape * torch.sqrt(1 - ((n - alpha) / alpha) ** 2)) / torch.special.i0(shape))
 
 

@@ -1,4 +1,4 @@
-"""torch.compile takes NumPy code as one graph: every call of the benchmark's table."""
+"""The calls of the benchmark's table: torch.compile takes them as one graph, and they stay on their device."""
 
 from __future__ import annotations
 
@@ -38,6 +38,22 @@ def test_a_call_compiles_as_one_graph(text: str) -> None:
         found = compiled(*map(torch.from_numpy, arrays.values()))
     for ours, theirs in zip(values(found), values(space["call"](**arrays)), strict=True):
         numpy.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+# What reads the values of its arrays, which "meta", a device without values, has not.
+READING = {"np.average(x, axis=0, weights=p)", "x[m]", "np.take(x, k, axis=0)", "np.take_along_axis(x, j, axis=0)",
+    "np.where(m)", "np.nonzero(m)", "np.unique(i)", "np.bincount(k)", "np.allclose(x, y)", "np.cov(x)",
+    "np.histogram(x, 4)"}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", sorted({call.numpy for call in calls() if not call.in_place} - READING))
+def test_a_call_stays_on_its_device(text: str) -> None:
+    with np.device("meta"):
+        used = {name: value for name, value in operands().items() if re.search(rf"\b{name}\b", text)}
+        arrays = {name: np.asarray(torch.from_numpy(value).to("meta")) for name, value in used.items()}
+        found = eval(text, {"np": np}, arrays)
+    parts = found if isinstance(found, (tuple, list)) else [found]
+    assert {part.device.type for part in parts if isinstance(part, np.ndarray)} <= {"meta"}
 
 
 def test_a_compiled_function_makes_arrays_where_the_context_says() -> None:
