@@ -125,13 +125,25 @@ def test_nothing_is_merged_where_order_matters():
     first, second = dlengine.compile(lambda x: (x + 1, x + 1))(x)
     first += 1
     assert torch.equal(second, torch.ones(4))
-    activation = nn.Sequential(nn.ReLU(inplace=True))
 
-    def after(x):
-        return (x * 2).sum() - activation(x).sum() * 0 - (x * 2).sum()
 
-    wrapped = sym.node(after)
-    assert torch.equal(wrapped(-torch.ones(2)), torch.tensor(-4.0))
+class Overwrites(nn.Module):
+    """The same expression before and after its input is overwritten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        y = x * 1
+        before = y * 2
+        self.relu(y)
+        return before - y * 2
+
+
+def test_a_layer_that_works_in_place_keeps_its_place():
+    x = torch.tensor([-1.0, 2.0])
+    assert torch.equal(dlengine.compile(Overwrites())(x), torch.tensor([-2.0, 0.0]))
 
 
 def test_functions_of_arrays_stay_functions_of_arrays():
