@@ -115,7 +115,9 @@ def _layer_error(inside: list[tuple[str, nn.Module, Any]], error: Exception) -> 
     if isinstance(weight, torch.Tensor) and weight.is_floating_point() and weight.dtype != given.dtype:
         return EngineError(
             f"{layer} has {weight.dtype} weights and got {given.dtype} inputs",
-            "convert the inputs, for example x.astype('float32') / 255 for bytes",
+            "convert the inputs, for example x.astype('float32') / 255 for bytes"
+            if weight.dtype == torch.float32
+            else "convert the model: model.float()",
         )
     wanted = _wanted(module)
     if wanted:

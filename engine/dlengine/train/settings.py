@@ -13,7 +13,7 @@ import torch
 from dlengine.errors import EngineError, unknown
 from dlengine.train import duration, schedule
 from dlengine.train.duration import Duration
-from dlengine.tune import budget
+from dlengine.tune.bytes import parse
 
 RESUME = ("auto", "never", "must")
 PRECISIONS = ("float32", "bf16", "fp16", "auto")
@@ -67,7 +67,7 @@ class Settings:
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("decay", self.decay, DECAY)
         _one_of("tune", self.tune, TUNE)
-        self.budget = None if self.memory is None else budget.parse(self.memory)
+        self.budget = None if self.memory is None else parse(self.memory)
         if self.resume == "must" and self.checkpoint is None:
             raise EngineError('resume="must" without a checkpoint directory', "give checkpoint=DIRECTORY")
         self.length = duration.parse(self.epochs, "epochs")

@@ -65,6 +65,8 @@ def as_source(data: Any, name: str, batch: int) -> Source:
         return data
     if hasattr(data, "batch") and hasattr(data, "__len__"):
         return _not_empty(data, name)
+    if isinstance(data, list) and data and all(_is_batch(item) for item in data):
+        return Stream(data)
     if isinstance(data, tuple | list):
         if len(data) == 2:
             return Dataset(*data)
@@ -102,6 +104,11 @@ def with_test(train: Source, test: Any, batch: int, seed: int) -> tuple[Source, 
         raise EngineError(f"test={test} of {len(train)} samples", "both parts must hold a sample; give another part")
     order = np.random.default_rng((seed, len(train))).permutation(len(train))
     return Subset(train, np.sort(order[held:])), Subset(train, np.sort(order[:held]))
+
+
+def _is_batch(item: Any) -> bool:
+    """Whether it is a pair of arrays, and not an array of its own."""
+    return isinstance(item, tuple) and len(item) == 2 and hasattr(item[0], "shape")
 
 
 def _not_empty(data: Any, name: str) -> Any:

@@ -12,8 +12,6 @@ from dlengine.errors import EngineError
 from dlengine.train import rng
 from dlengine.tune import PLAIN, Plan, allowed, applied, by_rule, choose
 from dlengine.tune.allocator import keeping_memory
-from dlengine.tune.budget import fit_into
-from dlengine.tune.recompute import recomputing
 
 if TYPE_CHECKING:
     from dlengine.train.run import Run
@@ -48,8 +46,10 @@ def within(run: Run) -> Iterator[None]:
     if run.settings.budget is None:
         yield
         return
-    size = run.settings.batch_size
-    x, y = _batch(run, size)
+    from dlengine.tune.budget import fit_into  # what it needs costs memory, which other runs can do without
+    from dlengine.tune.recompute import recomputing
+
+    x, y = _batch(run, run.settings.batch_size)
     fitted = fit_into(
         run.settings.budget, run.setup.forward, (x, y), run.optimizer, loss=run.setup.loss, micro=run.stepper.micro
     )

@@ -134,6 +134,22 @@ def test_what_a_stream_draws_does_not_depend_on_what_the_model_draws():
     assert seen[0] != seen[1]
 
 
+def test_a_list_of_batches_is_a_stream_and_a_list_of_two_arrays_is_not():
+    for source in (list(batches()), list(batches())[:2], [(X, Y)]):
+        assert fit(net(), source, epochs=2, schedule="cosine", **PLAIN).steps == 2 * len(source)
+    assert fit(net(), [X, Y], epochs=1, batch_size=10, **PLAIN).steps == 5
+
+
+def test_a_loader_with_workers_resumes_exactly(tmp_path):
+    def loader():
+        return DataLoader(TENSORS, batch_size=16, shuffle=True, num_workers=1)
+
+    straight = fit(net(), loader(), epochs=2, **PLAIN)
+    fit(net(), loader(), epochs=2, callbacks=[StopAt(1)], checkpoint=tmp_path, **PLAIN)
+    resumed = fit(net(), loader(), epochs=2, checkpoint=tmp_path, **PLAIN)
+    assert torch.equal(weights(resumed.model), weights(straight.model))
+
+
 def test_an_iterator_is_read_once():
     assert fit(net(), batches(), epochs=1, **PLAIN).steps == 4
     assert fit(net(), batches(), epochs="3ba", **PLAIN).steps == 3

@@ -70,6 +70,7 @@ def test_targets_of_the_wrong_type_are_refused():
         loss="mse",
     )
     refused("the labels are torch.float32", train=(X, Y.astype(np.float64)))
+    refused(r"float64 weights and got torch.float32 inputs\n.*model.float\(\)", model=net().double())
     refused("float32 weights and got torch.int64", train=(np.ones((12, 4), int), Y))
 
 
