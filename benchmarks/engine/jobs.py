@@ -40,9 +40,11 @@ def write(workload: Workload, folder: Path) -> Path:
         x, y = text[..., :-1].copy(), text[..., 1:].copy()
     else:
         shape = {"mlp": (784,), "inception": (3, 224, 224)}.get(workload.name, (1, 32, 32))
-        x = rng.normal(size=(*lead, *shape)).astype("float32")
+        x = (0.05 if workload.name == "inception" else 1) * rng.normal(size=(*lead, *shape)).astype("float32")
         y = rng.integers(0, 1000 if workload.name == "inception" else 10, lead, dtype="int64")
     weights = {f"w:{name}": value.numpy() for name, value in MODELS[workload.name]().state_dict().items()}
     path = folder / f"{workload.name}.npz"
-    numpy.savez(path, name=workload.name, x=x, y=y, lr=0.001 if workload.name == "gpt" else 0.01, **weights)
+    numpy.savez(
+        path, name=workload.name, x=x, y=y, lr=0.001 if workload.name in ("gpt", "inception") else 0.01, **weights
+    )
     return path

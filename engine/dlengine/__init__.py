@@ -14,9 +14,11 @@ from dlengine.errors import EngineError
 
 if TYPE_CHECKING:
     from dlengine import data as data
+    from dlengine import memory as memory
     from dlengine import models as models
     from dlengine import numpy as numpy
     from dlengine import symbol as symbol
+    from dlengine import tune as tune
     from dlengine.numpy.devices import device as device
     from dlengine.symbol.compiled import compile as compile
     from dlengine.train import Callback as Callback
@@ -43,11 +45,13 @@ __all__ = [
     "data",
     "device",
     "fit",
+    "memory",
     "models",
     "numpy",
     "predict",
     "score",
     "symbol",
+    "tune",
 ]
 
 _TRAIN = {"Callback", "EarlyStop", "Interrupted", "Loop", "Metric", "Result", "Stream", "fit", "predict", "score"}
