@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from typing import Any
 
 import torch
@@ -82,7 +83,7 @@ def score(
     source = as_source(data, "the data", batch_size)
     measure = losses.build(loss, model)
     device = _device(model)
-    x, y = _first(source)
+    x, y, source = _peek(source)
     with torch.no_grad(), evaluating(model):
         output = forward(model, tensors.to(x, device))
         y = tensors.to(y, device)
@@ -94,15 +95,15 @@ def score(
         return evaluate(model, source, measure, chosen, sizes, group, batch=batch_size)
 
 
-def _first(source: Source) -> tuple[Any, Any]:
-    """Two samples."""
+def _peek(source: Source) -> tuple[Any, Any, Source]:
+    """A few samples, and a source that still has all of them."""
     if not isinstance(source, Stream):
-        return source.batch(range(min(2, len(source))))
-    if source.once:
-        raise EngineError("the data is an iterator, which can be read once", "give a function that makes a new one")
-    for x, y in source.batches():
-        return tensors.part(x, 0, 2), tensors.part(y, 0, 2)
-    raise EngineError("the data is empty", "the iterator gave no batch")
+        return *source.batch(range(min(2, len(source)))), source
+    batches = source.batches()
+    first = next(batches, None)
+    if first is None:
+        raise EngineError("the data is empty", "the iterator gave no batch")
+    return *(tensors.part(each, 0, 2) for each in first), Stream(chain([first], batches), sharded=source.sharded)
 
 
 def _share(data: Source, group: Group, batch: int) -> Iterator[tuple[Any, Any]]:

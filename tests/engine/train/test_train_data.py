@@ -69,6 +69,7 @@ SOURCES = {
     "iterable data set": Rows,
     "torch data set": lambda: TENSORS,
     "loader": lambda: DataLoader(TENSORS, batch_size=16, shuffle=True),
+    "own loader": lambda: data.Loader(data.Dataset(X, Y), 16),
     "subset of a source": lambda: data.Dataset(X, Y),
 }
 
@@ -132,6 +133,13 @@ def test_what_a_stream_draws_does_not_depend_on_what_the_model_draws():
         fit(model, noisy, epochs=3, **PLAIN)
     assert seen[:3] == seen[3:]
     assert seen[0] != seen[1]
+
+
+def test_a_stream_for_testing_is_seen_whole_after_every_epoch():
+    result = fit(net(), (X, Y), data.Loader(data.Dataset(X, Y), 7), epochs=3, lr=1e-30, **PLAIN)
+    arrays = fit(net(), (X, Y), (X, Y), epochs=3, lr=1e-30, **PLAIN)
+    losses = [row["test_loss"] for row in result.history]
+    assert losses == pytest.approx([row["test_loss"] for row in arrays.history], abs=1e-6)
 
 
 def test_a_list_of_batches_is_a_stream_and_a_list_of_two_arrays_is_not():
