@@ -51,6 +51,7 @@ class Loop:
         self._device = pick_device(self._settings.device, self._place)
         self._setup = assemble(model, train, test, self._settings, (), self._place, self._device)
         self._stack = ExitStack()
+        self._run: Run | None = None
         self._piece: Piece | None = None
         self.resumed_from: str | None = None
 
@@ -59,7 +60,7 @@ class Loop:
         signal = self._stack.enter_context(StopSignal())
         rng.seed(self._settings.seed, group.rank)
         report = Reporter(enabled=self._settings.progress and group.rank == 0)
-        self.run = Run(self._setup, group=group, signal=signal, report=report)
+        self._run = Run(self._setup, group=group, signal=signal, report=report)
         self.resumed_from = snapshot.resume(self.run)
         if not self.model.training:
             self.model.train()
@@ -81,6 +82,13 @@ class Loop:
                     raise EngineError("a batch was taken and no step was made", "call loop.step(loss) for every batch")
             else:  # the other ranks have the last samples
                 self.step(torch.zeros((), device=self._device))
+
+    @property
+    def run(self) -> Run:
+        """What `fit` runs: position, history, meter, stepper."""
+        if self._run is None:
+            raise EngineError("the loop was not entered", "use it as `with Loop(...) as loop:`")
+        return self._run
 
     @property
     def model(self) -> nn.Module:

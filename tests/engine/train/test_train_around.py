@@ -114,6 +114,8 @@ def test_a_loop_of_ones_own_resumes_exactly_after_a_notice(tmp_path):
 def test_a_loop_of_ones_own_says_what_is_missing():
     with pytest.raises(EngineError, match=r"no argument 'epoch'\n.*did you mean 'epochs'"):
         Loop(net(), (X, Y), epoch=3)
+    with pytest.raises(EngineError, match="the loop was not entered"):
+        next(iter(Loop(net(), (X, Y), **PLAIN)))
     with Loop(net(), (X, Y), **PLAIN) as loop, pytest.raises(EngineError, match="no step was made"):
         for _ in loop:
             pass
