@@ -96,6 +96,7 @@ def test_dataset_converts_what_numpy_makes_and_keeps_the_rest():
     assert y.tolist() == [3, 1]
     assert x.shape == (2, 2)
     assert len(data.batch(range(0))[0]) == 0
+    assert Dataset(torch.arange(6.0).bfloat16().view(3, 2), [0, 1, 2]).batch([2, 0])[0].tolist() == [[4, 5], [0, 1]]
 
 
 @pytest.mark.parametrize(
