@@ -53,8 +53,10 @@ from dlengine.numpy.transforms import hessian as hessian  # noqa: E402
 from dlengine.numpy.transforms import hvp as hvp  # noqa: E402
 from dlengine.numpy.transforms import jacobian as jacobian  # noqa: E402
 from dlengine.numpy.transforms import jvp as jvp  # noqa: E402
+from dlengine.numpy.transforms import stop_gradient as stop_gradient  # noqa: E402
 from dlengine.numpy.transforms import value_and_grad as value_and_grad  # noqa: E402
 from dlengine.numpy.transforms import vjp as vjp  # noqa: E402
+from dlengine.numpy.tree import tree_map as tree_map  # noqa: E402
 from dlengine.numpy.ufunc import ufunc as ufunc  # noqa: E402
 
 _OURS = frozenset(globals())

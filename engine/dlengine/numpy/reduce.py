@@ -10,13 +10,17 @@ from torch import Tensor
 
 from dlengine.numpy import errors
 from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, writable, write
-from dlengine.numpy.dtypes import torch_dtype
+from dlengine.numpy.dtypes import default_float, is_inexact, torch_dtype
 
 _FAST = {
     "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
 }  # fmt: skip
 _SCAN = {"add": "cumsum", "multiply": "cumprod"}
 _SCATTER = {"maximum": "amax", "minimum": "amin", "multiply": "prod"}
+
+
+def floating(tensor: Tensor) -> Tensor:
+    return tensor if is_inexact(tensor.dtype) else tensor.to(default_float())
 
 
 def _function(name: str) -> Any:
@@ -44,6 +48,9 @@ def fold(ufunc: Any, array: Any, axis: Any, dtype: Any, out: Any, keepdims: bool
             wrap(tensor), axis=axis, keepdims=keepdims, where=where, out=out, **options
         )
     axes = errors.normal_axes(axis, tensor.dim())
+    if ufunc.__name__ == "logaddexp" and where is True and initial is numpy._NoValue and axes and tensor.numel():
+        total = torch.logsumexp(floating(tensor), axes, keepdims)
+        return wrap(total) if out is None else write(out, total)
     if where is not True:
         tensor = torch.where(tensor_of(where, tensor.device), tensor, tensor.new_tensor(ufunc.identity))
     for dim in sorted(axes, reverse=True):

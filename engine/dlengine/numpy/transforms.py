@@ -167,6 +167,15 @@ def hvp(function: Function, argnum: int | str = 0) -> Function:
     return product
 
 
+def stop_gradient(value: Any) -> Any:
+    """The same arrays, also inside dicts, lists and so on, as constants: no gradient flows through them."""
+
+    def constant(leaf: Any) -> Any:
+        return dressed(leaf_tensor(leaf).detach(), leaf) if _is_array(leaf) else leaf  # type: ignore[union-attr]
+
+    return tree.tree_map(constant, value)
+
+
 class _Run:
     """A function of tensors made of the user's; it keeps the shape of the tree that came out last."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -24,6 +24,17 @@ def leaves(tree: Any) -> list[Any]:
 def build(tree: Any, values: Iterable[Any]) -> Any:
     """A tree of the same shape with other leaves."""
     return _build(tree, iter(values))
+
+
+def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """A tree of the same shape: the function of each leaf, and of the leaves of trees that have this shape, too.
+
+    `tree_map(lambda p, g: p - 0.1 * g, params, gradient)`. Errors: ValueError for a tree with other leaves.
+    """
+    columns = [leaves(each) for each in (tree, *others)]
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError(f"tree_map: the trees have {', '.join(str(len(column)) for column in columns)} leaves")
+    return build(tree, [function(*each) for each in zip(*columns, strict=True)])
 
 
 def paths(tree: Any, prefix: str = "") -> list[str]:

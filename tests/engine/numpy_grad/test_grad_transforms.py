@@ -366,3 +366,29 @@ def test_a_change_that_no_array_has_seen_is_refused() -> None:
 
     with pytest.raises(RuntimeError, match=r"shape \(3,\) that the gradient needs was changed"):
         np.grad(hidden)(np.ones(3))
+
+
+def test_stop_gradient_makes_constants_of_arrays_in_any_container() -> None:
+    def loss(x: np.ndarray) -> np.ndarray:
+        frozen = np.stop_gradient({"a": [x], "b": 2})
+        return (frozen["a"][0] * x * frozen["b"]).sum()
+
+    same(np.grad(loss)(X), 2 * X)
+    same(np.vmap(np.grad(loss))(X.reshape(3, 1)), 2 * X.reshape(3, 1))
+
+
+def test_tree_map_updates_parameters_by_their_gradients() -> None:
+    params = {"w": X, "b": (np.array(1.0), [np.ones(2)])}
+    slope = np.grad(lambda p: (p["w"] ** 2).sum() + p["b"][0] * p["b"][1][0].sum())(params)
+    fresh = np.tree_map(lambda p, g: p - 0.1 * g, params, slope)
+    same(fresh["w"], 0.8 * X)
+    same(fresh["b"][1][0], [0.9, 0.9])
+    with pytest.raises(ValueError, match="3, 1 leaves"):
+        np.tree_map(lambda p, g: p, params, X)
+
+
+def test_logaddexp_reduces_along_an_axis_and_has_the_gradient_of_softmax() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    same(np.logaddexp.reduce(x, axis=1), numpy.logaddexp.reduce(numpy.asarray(x), axis=1))
+    e = numpy.exp(numpy.asarray(x))
+    same(np.grad(lambda x: np.logaddexp.reduce(x, axis=1).sum())(x), e / e.sum(1, keepdims=True))
