@@ -202,7 +202,7 @@ def eye(
     like: Any = None,
 ) -> ndarray:
     place = _place(dtype, device)
-    if k == 0:
+    if k == 0 and place["dtype"].is_floating_point:  # torch makes no unsigned ones
         return wrap(torch.eye(N, N if M is None else M, **place))
     rows = torch.arange(N, device=place["device"]).unsqueeze(1)
     columns = torch.arange(N if M is None else M, device=place["device"])

@@ -12,7 +12,7 @@ from torch.compiler import is_compiling
 
 from dlengine.numpy import errors
 from dlengine.numpy.core import ndarray, tensor_of, wrap, write
-from dlengine.numpy.dtypes import COMPLEX_OF, default_float, is_inexact, torch_dtype
+from dlengine.numpy.dtypes import COMPLEX_OF, TO_NUMPY, default_float, is_inexact, torch_dtype
 from dlengine.numpy.native import NATIVE, Dtype, alias, native
 
 _NO = numpy._NoValue
@@ -52,7 +52,8 @@ def reduction(name: str, core: Core, neutral: Any, result: Callable[[Tensor, tor
         try:
             value = core(tensor, axes, bool(keepdims)) if tensor.dim() else core(tensor.reshape(1), (0,), False)
         except (RuntimeError, IndexError) as error:
-            return errors.explain(name, error, (wrap(tensor), axes), {"keepdims": keepdims})
+            options = {"dtype": TO_NUMPY.get(tensor.dtype)} if name in ("sum", "prod") else {}
+            return errors.explain(name, error, (wrap(tensor), axes), {"keepdims": keepdims, **options})
         if neutral is not None and initial is not _NO:
             value = _OPERATORS[name](value, initial)
         return wrap(value) if out is None or out is _NO else write(out[0] if isinstance(out, tuple) else out, value)
