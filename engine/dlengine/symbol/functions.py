@@ -18,11 +18,11 @@ from dlengine.symbol.symbol import Symbol
 _OPERATORS = "add sub mul truediv floordiv mod pow matmul neg getitem lt le gt ge eq ne and_ or_ invert"
 _TORCH = """
 abs acos addmm all amax amin any arange argmax argmin asin atan atan2 baddbmm bmm cat ceil chunk clamp concat cos cosh
-cumsum diagonal einsum erf exp expand_copy expm1 eye flatten flip floor full full_like gather index_select isfinite
+cumsum diagonal dot einsum erf exp expand_copy expm1 eye flatten flip floor full full_like gather index_select isfinite
 linspace log log10 log1p log2 log_softmax logical_and logical_not logical_or logsumexp masked_fill max maximum mean
-min minimum movedim narrow norm ones ones_like outer permute prod reciprocal relu repeat_interleave reshape roll round
-rsqrt select sigmoid sign sin sinh softmax split sqrt square squeeze stack std sum swapaxes tan tanh tensordot tile topk
-transpose tril triu unbind unflatten unsqueeze var where zeros zeros_like
+min minimum mm movedim mv narrow norm ones ones_like outer permute prod reciprocal relu repeat_interleave reshape roll
+round rsqrt select sigmoid sign sin sinh softmax split sqrt square squeeze stack std sum swapaxes tan tanh tensordot
+tile topk transpose tril triu unbind unflatten unsqueeze var where zeros zeros_like
 """
 _FUNCTIONAL = """
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d celu dropout elu gelu glu

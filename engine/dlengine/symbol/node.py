@@ -95,8 +95,14 @@ def _names(nodes: list[Node]) -> dict[Node, str]:
     counters: dict[str, itertools.count[int]] = {}
     for node in nodes:
         if node.name is None:
-            stem = node.op.rpartition(".")[2].lower()
+            stem = _stem(node)
             numbers = counters.setdefault(stem, itertools.count())
             name = next(name for number in numbers if (name := f"{stem}{number}") not in taken)
             names[node], taken[name] = name, node
     return names
+
+
+def _stem(node: Node) -> str:
+    """What a nameless node is called, before its number: its operator, or the Python function that it calls."""
+    called = re.match(r"[A-Za-z_]\w*", node.params["function"], re.ASCII) if node.op == "Function" else None
+    return called[0] if called else node.op.rpartition(".")[2].lower()

@@ -182,10 +182,10 @@ def Group(*symbols: Symbol) -> Symbol:
     return Symbol(tuple(entry for symbol in symbols for entry in symbol._entries))
 
 
-def Variable(name: str, shape: Any = None, dtype: Any = None) -> Symbol:
+def Variable(name: str, shape: Any = None, dtype: Any = None, fixed: Any = ()) -> Symbol:
     """An input of the graph. `shape` (the batch first) and `dtype` may be given here or when the graph is bound.
 
-    Without `dtype` it is float32, or int64 where it goes into an Embedding.
+    Without `dtype` it is float32, or int64 where it goes into an Embedding. fixed: axes on which only `shape` will do.
     """
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise EngineError(f"a variable is called {name!r}", "it becomes an argument in Python: Variable('data')")
@@ -196,6 +196,10 @@ def Variable(name: str, shape: Any = None, dtype: Any = None) -> Symbol:
                 f"the shape of '{name}' is {shape!r}", "give whole numbers, the batch first: (64, 1, 28, 28)"
             )
         params["shape"] = tuple(shape)
+    if fixed:
+        if shape is None or not all(isinstance(axis, int) and 0 <= axis < len(shape) for axis in fixed):
+            raise EngineError(f"the fixed axes of '{name}' are {fixed!r}", "they are axes of its shape")
+        params["fixed"] = tuple(fixed)
     if dtype is not None:
         params["dtype"] = str(dtype).removeprefix("torch.")
     return Symbol(((Node("Variable", (), params, name), 0),))

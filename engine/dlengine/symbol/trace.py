@@ -16,6 +16,7 @@ from dlengine.symbol.node import Node
 from dlengine.symbol.outputs import Head
 from dlengine.symbol.python import Module, PythonFunction, hold
 from dlengine.symbol.recognize import recognize
+from dlengine.symbol.record import record, table_name
 from dlengine.symbol.registry import make
 from dlengine.symbol.sequence import Attention
 from dlengine.symbol.symbol import Group, Symbol, Variable
@@ -23,17 +24,21 @@ from dlengine.symbol.symbol import Group, Symbol, Variable
 _OWN_LEAVES = (Attention, Head, PythonFunction)
 
 
-def trace(target: nn.Module | Callable[..., Any]) -> Symbol:
+def trace(target: nn.Module | Callable[..., Any], *examples: Any) -> Symbol:
     """The graph of a torch module or of a function of tensors; its variables are called as the arguments.
 
     Layers keep their names, so that the bound graph takes the module's `state_dict`. Arguments with a default keep
     it. Raises EngineError where the code decides by the values of tensors, which no graph can: that part may stay
     Python with `symbol.node`.
+    examples: of the arguments, for a function of `dlengine.numpy` arrays; what it decides by shapes stays decided.
     """
-    if isinstance(target, nn.Module):
-        _check_ties(target)
-    defaults = {name: one.default for name, one in parameters_of(target).items() if one.default is not one.empty}
-    flow, root = capture(target, defaults)
+    if examples:
+        flow, root = record(target, examples)
+    else:
+        if isinstance(target, nn.Module):
+            _check_ties(target)
+        parameters = parameters_of(target).items()
+        flow, root = capture(target, {name: one.default for name, one in parameters if one.default is not one.empty})
     values: dict[fx.Node, Any] = {}
     used: set[str] = set()
     for node in flow.nodes:
@@ -119,12 +124,14 @@ def _reason(error: Exception) -> str:
     if isinstance(error, fx.proxy.TraceError):
         return "it decides by the value of a tensor"
     text = reason(error)
+    if "__array_struct__" in text:
+        return "functions of dlengine.numpy need an example of each argument: trace(f, x)"
     return f"{text} (the argument is a stand-in for a tensor)" if "Proxy" in text else text
 
 
 def _convert(node: fx.Node, root: nn.Module, args: Any, kwargs: Any, used: set[str]) -> Any:
     if node.op == "placeholder":
-        return Variable(str(node.target))
+        return Variable(str(node.target), **node.meta.get("variable", {}))
     if node.op == "get_attr":
         return _parameter(root, str(node.target), used, node.name)
     if node.op == "call_module":
@@ -136,7 +143,7 @@ def _convert(node: fx.Node, root: nn.Module, args: Any, kwargs: Any, used: set[s
     if node.target is getattr and args[1] not in ATTRIBUTES:
         raise EngineError(f"a tensor's attribute '{args[1]}' cannot be traced", _HINT)
     function: Any = node.target
-    name = "getattr" if function is getattr else name_of(function)
+    name = "getattr" if function is getattr else name_of(function) or table_name(function, kwargs)
     return hold(function, args, kwargs) if name is None else apply(name, args, kwargs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dlengine.numpy as np
 import pytest
 import torch
 from dlengine import EngineError, models
@@ -192,3 +193,57 @@ def branch(x):
 def test_what_cannot_be_traced_is_refused_with_the_line(target, message):
     with pytest.raises(EngineError, match=message):
         sym.trace(target)
+
+
+def standardised(x):
+    return (x - np.mean(x, axis=0)) / np.sqrt(np.var(x, axis=0) + 1e-5)
+
+
+def perceptron(x, w, b):
+    return np.tanh(standardised(x) @ w + b).sum(axis=1) * 2
+
+
+def leaky(x):
+    return np.where(x > 0, x, 0.1 * x) + np.arange(3, dtype="float32")
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"), [(standardised, [(4, 3)]), (perceptron, [(4, 3), (3, 2), (2,)]), (leaky, [(4, 3)])]
+)
+def test_a_function_of_arrays_is_traced_on_examples(function, shapes):
+    torch.manual_seed(0)
+    graph = sym.from_json(sym.trace(function, *[np.from_tensor(torch.randn(shape)) for shape in shapes]).to_json())
+    net = graph.bind()
+    first, *others = shapes
+    arguments = [torch.randn(7, *first[1:]).requires_grad_(), *map(torch.randn, others)]
+    wanted = function(*map(np.from_tensor, arguments))
+    assert torch.equal(net(*arguments), wanted.tensor)
+    slope = np.grad(lambda x: function(x, *map(np.from_tensor, arguments[1:])).sum())(np.from_tensor(arguments[0]))
+    net(*arguments).sum().backward()
+    assert torch.allclose(arguments[0].grad, slope.tensor, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: x if x.sum() > 0 else -x, "data-dependent"),
+        (lambda x: x.reshape(x.shape[0], -1), "would hold for 4 samples of 'x' only"),
+    ],
+)
+def test_an_array_function_that_its_example_decides_is_refused(function, message):
+    with pytest.raises(EngineError, match=message):
+        sym.trace(function, np.ones((4, 2, 3)))
+
+
+def test_array_functions_need_examples_and_modules_do_not():
+    with pytest.raises(EngineError, match="need an example of each argument"):
+        sym.trace(leaky)
+    with pytest.raises(EngineError, match="traced without examples"):
+        sym.trace(nn.ReLU(), torch.ones(1))
+
+
+def test_an_axis_whose_size_was_taken_as_a_number_stays_fixed():
+    graph = sym.trace(leaky, np.ones((4, 3), dtype="float32"))
+    assert graph.bind((9, 3))(torch.zeros(2, 3)).shape == (2, 3)
+    with pytest.raises(EngineError, match=r"'x' has shape \(4, 5\), and its graph holds for \(4, 3\) only"):
+        graph.bind((4, 5))
