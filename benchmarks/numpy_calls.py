@@ -138,7 +138,7 @@ numerics
     np.quantile(x, 0.3, axis=0)             | np.quantile(x, 0.3, 0)
     np.interp(x, v, v)                      |
     np.convolve(v, v)                       |
-    np.cov(x)                               | np.cov(x)
+    np.cov(x)                               | np.cov(x.double())
     np.histogram(x, 4)                      |
     np.polyval(v, x)                        |
     np.nan_to_num(x)                        | np.nan_to_num(x)

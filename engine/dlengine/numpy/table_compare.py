@@ -8,7 +8,8 @@ import numpy
 import torch
 from torch import Tensor
 
-from dlengine.numpy.core import tensor_of, wrap
+from dlengine.numpy import errors
+from dlengine.numpy.core import ndarray, tensor_of, wrap
 from dlengine.numpy.dtypes import is_inexact
 from dlengine.numpy.native import NATIVE, native, register, same_dtype
 from dlengine.numpy.table_reductions import floating
@@ -25,6 +26,10 @@ def isclose(a: Tensor, b: Tensor, rtol: Any = 1e-05, atol: Any = 1e-08, equal_na
 
 
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
+    if type(a) is type(b) is ndarray and type(rtol) is type(atol) is float and rtol >= 0 and atol >= 0:
+        x, y = same_dtype(floating(a._tensor), floating(b._tensor))
+        errors.broadcast(tuple(x.shape), tuple(y.shape))
+        return torch.allclose(x, y, rtol, atol, equal_nan)
     return bool(NATIVE["isclose"](a, b, rtol, atol, equal_nan)._tensor.all())
 
 

@@ -336,6 +336,9 @@ for _name in ("frombuffer", "fromfile", "fromiter", "fromstring", "fromregex", "
 def meshgrid(*xi: Tensor, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    if not sparse and all(x.dim() == 1 for x in xi) and len({x.dtype for x in xi}) == 1:
+        made = torch.meshgrid(*xi, indexing=indexing)
+        return tuple([grid.clone() for grid in made] if copy else made)
     count = len(xi)
     grids = [x.reshape([-1 if i == axis else 1 for i in range(count)]) for axis, x in enumerate(xi)]
     if indexing == "xy" and count > 1:

@@ -158,7 +158,7 @@ def tile(A: Tensor, reps: Any) -> Tensor:
     counts = sizes_of(reps)
     if not counts:
         return A.clone()
-    return A.repeat((1,) * (A.dim() - len(counts)) + counts)
+    return torch.tile(A, counts)
 
 
 @native

@@ -197,18 +197,20 @@ def std(
     a: Tensor, axis: Any = None, dtype: Dtype = None, out: Any = None, ddof: Any = 0, keepdims: Any = False,
     where: Any = True, mean: Any = _NO, correction: Any = _NO,
 ) -> Any:  # fmt: skip
-    value = torch.sqrt(_variance(a, axis, dtype, correction if correction is not _NO else ddof, keepdims, where, mean))
+    value = _variance(a, axis, dtype, correction if correction is not _NO else ddof, keepdims, where, mean, root=True)
     return value if out is None else write(out, value)
 
 
-def _variance(a: Tensor, axis: Any, dtype: Dtype, ddof: Any, keepdims: Any, where: Any, mean: Any) -> Tensor:
+def _variance(
+    a: Tensor, axis: Any, dtype: Dtype, ddof: Any, keepdims: Any, where: Any, mean: Any, root: bool = False
+) -> Tensor:
     x = floating(a, dtype)
     kind = x.dtype
     x = x.float() if kind is torch.float16 else x
     axes = errors.normal_axes(axis, x.dim())
     keepdims = bool(keepdims) and keepdims is not _NO
     if where is True and mean is _NO and axes and counted(x, axes, False, True)[1] > ddof:
-        value = torch.var(x, axes, correction=ddof, keepdim=keepdims)
+        value = (torch.std if root else torch.var)(x, axes, correction=ddof, keepdim=keepdims)
         return value.to(kind) if kind is torch.float16 else value
     kept, count = counted(x, axes, keepdims, where)
     wide_count = counted(x, axes, True, where)[1]
@@ -219,6 +221,7 @@ def _variance(a: Tensor, axis: Any, dtype: Dtype, ddof: Any, keepdims: Any, wher
     total = _sum(squares, axes, keepdims)
     left = count - ddof if not isinstance(count, Tensor) else torch.clamp(count - ddof, min=0)
     value = total / (max(left, 0) if not isinstance(left, Tensor) else left)
+    value = torch.sqrt(value) if root else value
     return value if kind.is_complex else value.to(kind)
 
 
