@@ -15,7 +15,7 @@ def scores(batch, first, bias1, second, bias2):
 def loss(first, bias1, second, bias2, batch, wanted):
     exponents = np.exp(scores(batch, first, bias1, second, bias2))
     chances = exponents / np.sum(exponents, axis=1, keepdims=True)
-    return -np.sum(np.log(chances) * wanted) / len(batch)
+    return -np.sum(np.log(chances) * wanted) / batch.shape[0]
 
 
 step = grad_and_loss(loss, argnum=range(4))
