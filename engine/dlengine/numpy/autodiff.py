@@ -115,6 +115,9 @@ def _run(function: Traced, sources: list[Tensor]) -> tuple[list[Tensor], list[Te
         if write.args[0] is not mark:
             raise
     except RuntimeError as error:
+        if "support saved tensor hooks" in str(error):  # torch.func's own transformations are used in there
+            with _deeper(), suspended():
+                return function([source.clone() for source in sources])
         if "leaf Variable that requires grad" not in str(error):  # torch's own way to write into an argument
             raise
     with _deeper(), keeping([]):

@@ -121,3 +121,11 @@ def test_the_gradient_of_a_compiled_function():
     np.square(np.sin(x))
     f = torch.compile(lambda t: np.square(np.sin(np.asarray(t))).tensor, backend="aot_eager", fullgraph=True)
     same(np.grad(lambda x: np.sum(np.asarray(f(x.tensor))))(x), np.sin(2 * x))
+
+
+def test_torchs_own_transformations_work_inside_ours():
+    def loss(x):
+        return np.asarray(torch.func.grad(lambda t: (t**3).sum())(x.tensor)).sum()
+
+    assert np.grad(loss)(np.array([1.0, 2.0])).tolist() == [6.0, 12.0]
+    assert np.grad(lambda x: (np.grad(loss)(x) ** 2).sum())(np.array([1.0, 2.0])).tolist() == [72.0, 144.0]
