@@ -69,7 +69,8 @@ def cloud(*options: str) -> Iterator[str]:
 
 
 def client(endpoint: str, service: str) -> Any:
-    return boto3.client(
+    make: Any = boto3.client
+    return make(
         service,
         region_name=REGION,
         endpoint_url=endpoint,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import threading
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from urllib.parse import urlencode
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
+from dlcluster.local.aws.quick import quicken
 from dlcluster.local.aws.wire import AwsError, service_model, share_model_files
 
 # What may run beside everything else: objects move in bulk, long polls wait, type tables take seconds.
@@ -44,7 +44,7 @@ class Backend:
 
         self.account_id: str = DEFAULT_ACCOUNT_ID
         self.lock = threading.RLock()
-        _look_up_once()
+        quicken()
         # moto's PutMetricAlarm takes a composite alarm's rule, but no operation of the name leads there.
         CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
         self._application = DomainDispatcherApplication(create_backend_app)
@@ -156,17 +156,6 @@ class Backend:
         finally:
             getattr(chunks, "close", lambda: None)()
         return Answer(status[0], status[1], body)
-
-
-@functools.cache
-def _look_up_once() -> None:
-    """What moto finds out anew for every request never changes: its modules, and the operations of its classes."""
-    from moto import backends
-    from moto.core import responses
-
-    modules = frozenset(backends.list_of_moto_modules())
-    backends.list_of_moto_modules = lambda: modules
-    responses.method_names_from_class = functools.cache(responses.method_names_from_class)
 
 
 def _environ(request: dict[str, Any], service: str, region: str, access_key: str) -> dict[str, Any]:

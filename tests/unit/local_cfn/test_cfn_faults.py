@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+EVERY = pytest.param(1, marks=pytest.mark.slow)
+
 
 @pytest.fixture
 def medium(cluster: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +38,10 @@ def calls_of(account: Any, since: int) -> list[str]:
     return [record.action for record in records if record.origin == "cloudformation"]
 
 
-def test_a_fault_at_every_call_of_a_create_rolls_back_to_nothing(account: Any, medium: dict[str, Any]) -> None:
+@pytest.mark.parametrize("step", [4, EVERY])
+def test_a_fault_at_every_call_of_a_create_rolls_back_to_nothing(
+    account: Any, medium: dict[str, Any], step: int
+) -> None:
     since, before = len(account.emulator.calls), account.sweep()
     stack = account.create("medium", medium)
     assert stack["StackStatus"] == "CREATE_COMPLETE", account.reasons(stack["StackId"])
@@ -44,7 +49,7 @@ def test_a_fault_at_every_call_of_a_create_rolls_back_to_nothing(account: Any, m
     account.delete(stack["StackId"])
     assert len(calls) > 25
     outcomes = []
-    for nth in range(2, len(calls) + 1):  # the first call looks the image up: CreateStack itself refuses then
+    for nth in range(2, len(calls) + 1, step):  # the first call looks the image up: CreateStack itself refuses then
         account.fail("InternalError", origin="cloudformation", nth=nth, status=500)
         stack_id = account.begin("medium", medium)
         status = account.settled(stack_id)["StackStatus"]
@@ -53,16 +58,17 @@ def test_a_fault_at_every_call_of_a_create_rolls_back_to_nothing(account: Any, m
         assert status == "ROLLBACK_COMPLETE", (nth, account.reasons(stack_id))
         assert account.sweep() == before, nth
         account.delete(stack_id)
-    assert len(outcomes) == len(calls) - 1
+    assert len(outcomes) == len(range(2, len(calls) + 1, step))
 
 
+@pytest.mark.parametrize("step", [5, EVERY])
 def test_a_fault_at_every_call_of_a_delete_leaves_a_stack_that_a_second_delete_removes(
-    account: Any, medium: dict[str, Any]
+    account: Any, medium: dict[str, Any], step: int
 ) -> None:
     stack = account.create("medium", medium)
     since = len(account.emulator.calls)
     account.delete(stack["StackId"])
-    for nth in range(1, len(calls_of(account, since)) + 1, 3):
+    for nth in range(1, len(calls_of(account, since)) + 1, step):
         stack = account.create("medium", medium)
         account.fail("InternalError", origin="cloudformation", nth=nth, status=500)
         stack = account.delete(stack["StackId"])
@@ -74,7 +80,14 @@ def test_a_fault_at_every_call_of_a_delete_leaves_a_stack_that_a_second_delete_r
         assert account.delete(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
 
 
-@pytest.mark.parametrize("action", ["CreateLaunchTemplateVersion", "UpdateAutoScalingGroup", "ModifyInstanceAttribute"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "UpdateAutoScalingGroup",
+        pytest.param("CreateLaunchTemplateVersion", marks=pytest.mark.slow),
+        pytest.param("ModifyInstanceAttribute", marks=pytest.mark.slow),
+    ],
+)
 def test_a_fault_in_an_update_rolls_back_to_the_old_template(
     account: Any, cluster: dict[str, Any], action: str
 ) -> None:

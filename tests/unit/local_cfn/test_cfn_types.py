@@ -11,6 +11,18 @@ from botocore.exceptions import ClientError
 from dlcluster.local.aws.cloudformation import body
 
 TEMPLATES = sorted((Path(__file__).parent / "templates").glob("*.yaml"))
+ATTRIBUTES = {
+    "efs": ["Files.FileSystemId", "TargetA.IpAddress", "Home.Arn", "Scratch.LustreMountName", "Scratch.DNSName"],
+    "spot_fleet": [
+        "Reserved.State",
+        "Reserved.TotalInstanceCount",
+        "More.PolicyName",
+        "Evening.ScheduledActionName",
+    ],
+    "s3_iam": ["Reading.PolicyArn", "Robot.Arn", "RobotKey.SecretAccessKey"],
+    "web_tier": ["Card.PrimaryPrivateIpAddress", "Card.VpcId", "Operators.TopicName", "Busy.Arn", "Worried.Arn"],
+    "deep_learning": ["MasterQueue.QueueName", "WorkerQueue.Arn", "Topic.TopicArn"],
+}
 TAGS = [{"Key": "owner", "Value": "me"}]
 
 
@@ -40,12 +52,16 @@ def deploy(account: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_a_template_deploys_and_leaves_nothing(deploy: Any, account: Any, path: Path) -> None:
-    stack = deploy(path.stem.replace("_", "-"), path.read_text())
-    declared = body.load(path.read_text())["Resources"]
+def test_a_template_deploys_its_attributes_resolve_and_it_leaves_nothing(deploy: Any, account: Any, path: Path) -> None:
+    template = body.load(path.read_text())
+    for index, attribute in enumerate(ATTRIBUTES.get(path.stem, [])):
+        template["Outputs"][f"Attribute{index}"] = {"Value": {"Fn::Sub": f"${{{attribute}}}"}}
+    stack = deploy(path.stem.replace("_", "-"), template)
+    declared = template["Resources"]
     without_condition = {name for name, item in declared.items() if "Condition" not in item}
     assert without_condition <= stack["Ids"].keys()
-    assert all(row["OutputValue"] for row in stack["Outputs"])
+    assert len(stack["Outputs"]) == len(template["Outputs"])
+    assert all(row["OutputValue"] not in ("", "None") for row in stack["Outputs"]), stack["Outputs"]
 
 
 def test_stack_tags_and_own_tags_reach_every_new_kind(deploy: Any, account: Any) -> None:
@@ -128,30 +144,6 @@ def test_settings_and_tags_change_in_place(deploy: Any, account: Any) -> None:
     assert account.client("budgets").describe_budgets(AccountId=account.emulator.account_id)["Budgets"][0][
         "BudgetLimit"
     ] == {"Amount": "9", "Unit": "USD"}
-
-
-def test_attributes_of_the_new_kinds_resolve(deploy: Any, account: Any) -> None:
-    wanted = {
-        "efs": ["Files.FileSystemId", "TargetA.IpAddress", "Home.Arn", "Scratch.LustreMountName", "Scratch.DNSName"],
-        "spot_fleet": [
-            "Reserved.State",
-            "Reserved.TotalInstanceCount",
-            "More.PolicyName",
-            "Evening.ScheduledActionName",
-        ],
-        "s3_iam": ["Reading.PolicyArn", "Robot.Arn", "RobotKey.SecretAccessKey"],
-        "web_tier": ["Card.PrimaryPrivateIpAddress", "Card.VpcId", "Operators.TopicName", "Busy.Arn", "Worried.Arn"],
-        "deep_learning": ["MasterQueue.QueueName", "WorkerQueue.Arn", "Topic.TopicArn"],
-    }
-    for name, attributes in wanted.items():
-        template = body.load(read(name))
-        template["Outputs"] = {
-            f"Output{index}": {"Value": {"Fn::Sub": f"${{{path}}}"}} for index, path in enumerate(attributes)
-        }
-        stack = deploy(f"attributes-{name.replace('_', '-')}", template)
-        values = [row["OutputValue"] for row in stack["Outputs"]]
-        assert len(values) == len(attributes)
-        assert all(value and value != "None" for value in values), (name, values)
 
 
 def test_a_policy_that_is_executed_scales_its_group(deploy: Any, account: Any) -> None:
