@@ -51,7 +51,8 @@ def channels_last(model: nn.Module) -> Iterator[None]:
 
 def _reorder(weights: list[torch.Tensor], order: torch.memory_format) -> None:
     for weight in weights:
-        weight.data = weight.data.contiguous(memory_format=order)
+        # contiguous() would leave weights of one input channel as they are, whose strides then do not tell the order.
+        weight.data = torch.empty_like(weight.data, memory_format=order).copy_(weight.data)
 
 
 def _align(optimizer: torch.optim.Optimizer) -> None:

@@ -1,7 +1,7 @@
 """Independent branches of a network run together: in threads on a CPU, in streams on a GPU.
 
-`together(model, x)` measures both ways, and returns the model itself when it does not pay. On CPUs that is the rule: the
-cores are busy already (Inception v1 on two of them: 0.74 of the speed). The results are equal, bit for bit.
+`together(model, x)` measures both ways, and returns the model itself when it does not pay. On CPUs that is the rule:
+their cores are busy already (Inception v1 on two of them: 0.74 of the speed). The results are equal, bit for bit.
 """
 
 from __future__ import annotations

@@ -101,6 +101,13 @@ def test_afterwards_the_model_is_as_it_was():
     assert not any("forward" in vars(module) or getattr(module, "inplace", False) for module in model.modules())
 
 
+def test_convolutions_of_one_channel_hand_on_channels_last_too():
+    model = network()
+    with applied(RULE, model):
+        assert model[0](batch()[0]).is_contiguous(memory_format=torch.channels_last)
+    assert model[0](batch()[0]).is_contiguous()
+
+
 def test_an_optimizer_of_ones_own_is_as_it_was_and_goes_on():
     model = network()
     optimizer = sgd(model.parameters())
