@@ -1,9 +1,11 @@
-"""An operator with a gradient of its own, in imperative code and in a declared network: `python custom_operator.py`.
+"""An operator with a gradient of its own, in code and in a declared network: `python custom_operator.py [epochs]`.
 
 The operator gives the sign of its input, whose true gradient is zero almost everywhere, so that nothing below it would
 learn. Its own gradient passes straight through where the input is between -1 and 1 (Bengio 2013, 1308.3432). With it, a
 network learns hidden features that are yes or no.
 """
+
+import sys
 
 import dlengine
 import dlengine.numpy as np
@@ -48,7 +50,7 @@ result = dlengine.fit(
     net,
     (points[:1600], inside[:1600]),
     (points[1600:], inside[1600:]),
-    epochs=15,
+    epochs=sys.argv[1] if sys.argv[1:] else 15,
     optimizer="adam",
     batch_size=64,
     lr=0.03,

@@ -182,4 +182,4 @@ def test_a_graph_may_be_deeper_than_python_recursion():
     assert repr(x)
     assert repr(x.entry[0])
     assert len(sym.from_json(x.to_json()).graph.nodes) == 1201
-    assert torch.equal(x.bind((1, 2))(torch.zeros(1, 2)), torch.full((1, 2), 1200.0))
+    assert x.infer_shape((1, 2)).outputs == {"add1199_output": (1, 2)}
