@@ -231,4 +231,10 @@ class Run:
                 return EngineError(
                     f"{what}: the input of sample {sample} is not finite", "clean the data; it holds NaN or infinity"
                 )
+        name = self.stepper.guard.broken_weights()
+        if name is not None:
+            return EngineError(
+                f"{what}: '{name}' holds numbers that are not finite",
+                "its gradient overflowed in the step before: try a smaller lr, or clip_norm=1.0",
+            )
         return EngineError(what, "try a smaller lr or a longer warmup; the weights are still those of the step before")

@@ -15,6 +15,7 @@ from dlengine.errors import EngineError
 from dlengine.parallel import Group, Vote
 from dlengine.train import probe, tensors
 from dlengine.train.feed import Piece
+from dlengine.train.finite import Guard
 from dlengine.train.memory import Rewind, out_of_memory, release
 from dlengine.train.meter import Meter
 from dlengine.train.precision import Precision
@@ -39,6 +40,7 @@ class Stepper:
         self._rates = [float(part["lr"]) for part in setup.optimizer.param_groups]
         self._factor: float | None = None
         self._trained = [one for one in setup.model.parameters() if one.requires_grad]
+        self.guard = Guard(setup.model)
         self._rewind = Rewind(setup.model, setup.device)
         self._reads = setup.device.type == "cpu"  # where reading a number waits for nothing
 
@@ -153,16 +155,18 @@ class Stepper:
             begin, end = split(piece.size, parts, number)  # even parts: BatchNorm wants more than one sample
             last = number == parts - 1
             with nullcontext() if last or not exchanges else forward.no_sync():  # type: ignore[operator]
-                loss = self._forward(forward, piece, begin, end, meter)
-                part = loss.detach()
-                total = total + (part.item() if self._reads else part.double()) * ((end - begin) / piece.size)
+                loss, value = self._forward(forward, piece, begin, end, meter)
+                total = total + value * ((end - begin) / piece.size)
                 if last:
                     vote = self._vote(total, wish)
                 self._in_exchange = last and exchanges
                 self._backward(loss, end - begin, piece)
         return total, vote
 
-    def _forward(self, forward: nn.Module, piece: Piece, begin: int, end: int, meter: Meter) -> torch.Tensor:
+    def _forward(
+        self, forward: nn.Module, piece: Piece, begin: int, end: int, meter: Meter
+    ) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """The mean loss of a part of the piece, to go backward from and as a number."""
         whole = end - begin == piece.size
         x, y = piece.x, piece.y
         if not whole:
@@ -171,9 +175,10 @@ class Stepper:
         with self.precision.cast():
             output = tensors.call(forward, x)
             loss = self.loss(output, y)
+        value = loss.item() if self._reads else loss.detach().double()
         with torch.no_grad():
-            meter.add(loss.item() if self._reads else loss.detach().double(), end - begin, output, y)
-        return loss
+            meter.add(value, end - begin, output, y)
+        return loss, value
 
     def _backward(self, loss: torch.Tensor, size: int, piece: Piece) -> None:
         # The ranks' gradients are averaged with equal weights; this makes it the mean over the global batch.
@@ -189,26 +194,9 @@ class Stepper:
     def _tame(self) -> None:
         """Raise EngineError for a gradient that is not finite, and clip the gradients."""
         settings = self.setup.settings
-        gradients = [one.grad for one in self._trained if one.grad is not None]
-        if not self.precision.scales and not self._finite(gradients):
-            self._complain()
+        if not self.precision.scales:
+            self.guard.check()
         if settings.clip_value is not None:
             nn.utils.clip_grad_value_(self._trained, settings.clip_value)
         if settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._trained, settings.clip_norm)
-
-    def _finite(self, gradients: list[torch.Tensor]) -> bool:
-        """Whether all sums are finite, which those of infinity or nan are not; the quickest way on a CPU."""
-        if self._reads:
-            return math.isfinite(sum(one.sum().item() for one in gradients))
-        return bool(torch.stack(torch._foreach_norm(gradients)).isfinite().all())
-
-    def _complain(self) -> None:
-        for name, parameter in self.setup.model.named_parameters():
-            if parameter.grad is not None and not parameter.grad.isfinite().all():
-                wrong = "nan" if parameter.grad.isnan().any() else "infinite"
-                raise EngineError(
-                    f"the gradient of '{name}' is {wrong}, while the loss is finite",
-                    "look for a square root or logarithm of 0 or a division by 0 in the model or the loss, "
-                    "or try a smaller lr; the weights are still those of the step before",
-                )

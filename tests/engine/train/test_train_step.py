@@ -152,6 +152,34 @@ def test_a_gradient_that_is_no_number_is_named_before_the_weights_change(clip):
     assert torch.equal(weights(model), before)
 
 
+def test_a_gradient_of_weights_without_a_bias_or_with_two_owners_is_seen():
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(4, 4)
+            self.second = nn.Linear(4, 4)
+            self.second.weight = self.first.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.second(self.first(x)) + Root()(0 * self.first.weight).sum()
+
+    bare = nn.Sequential(nn.Linear(4, 8, bias=False), Root(), nn.Linear(8, 3))
+    nn.init.zeros_(bare[0].weight)
+    for model, name in ((bare, r"0\.weight"), (Tied(), r"first\.weight")):
+        with pytest.raises(EngineError, match=f"gradient of '{name}' is (nan|infinite)"):
+            trained(model)
+
+
+def test_weights_that_are_broken_all_the_same_are_named():
+    class Break(Callback):
+        def on_step(self, run):
+            with torch.no_grad():
+                run.model[0].weight[0, 0] = float("nan")
+
+    with pytest.raises(EngineError, match=r"the loss became nan in step 2 .*: '0\.weight' holds numbers that are not"):
+        trained(net(), callbacks=[Break()])
+
+
 def test_a_parameter_without_a_gradient_or_a_sparse_one_is_no_trouble():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Embedding(10, 4, sparse=True), nn.Flatten(), nn.Linear(12, 3))
