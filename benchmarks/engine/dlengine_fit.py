@@ -28,6 +28,7 @@ x, y = job.flat()
 order = numpy.concatenate([share.indices for share in BatchOrder(len(x), job.batch, 0).shares(0, 0)])
 shuffled = numpy.empty_like(x), numpy.empty_like(y)
 shuffled[0][order], shuffled[1][order] = x, y
+job.x = job.y = x = y = None  # nobody else has them twice
 kind = "adamw" if job.name == "gpt" else "sgd"
 try:
     dlengine.fit(

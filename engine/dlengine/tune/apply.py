@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-from dlengine.tune import rewrite
+from dlengine.tune import direct, rewrite
 from dlengine.tune.plan import Plan
 
 _FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
@@ -74,9 +74,14 @@ def fused(optimizer: torch.optim.Optimizer) -> Iterator[None]:
             for parameter in group["params"]:
                 if optimizer.state[parameter].get("momentum_buffer") is None:
                     optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    step = direct.step(optimizer) if groups else None
+    if step is not None:
+        vars(optimizer)["step"] = step
     try:
         yield
     finally:
+        if step is not None:
+            vars(optimizer).pop("step", None)
         for group in groups:
             group["fused"] = None
 

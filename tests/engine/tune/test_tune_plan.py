@@ -278,3 +278,31 @@ def test_memory_that_is_freed_in_the_block_goes_back_after_it():
             del block
         assert resident() - before > 50 << 20
     assert resident() - before < 20 << 20
+
+
+@pytest.mark.parametrize("extra", [{"nesterov": True}, {"maximize": True}, {"momentum": 0.0}, {"weight_decay": 0.1}])
+def test_the_direct_step_of_sgd_is_torchs_fused_one_bit_for_bit(extra):
+    weights = []
+    for direct in (False, True):
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), **{"lr": 0.1, "momentum": 0.9, **extra})
+        with applied(Plan(fused=True), model, optimizer):
+            assert "step" in vars(optimizer)
+            step = optimizer.step if direct else lambda made=optimizer: type(made).step(made)
+            for number in range(4):
+                optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(batch()[0]), batch()[1]).backward()
+                step()
+        assert "step" not in vars(optimizer)
+        weights.append(nn.utils.parameters_to_vector(model.parameters()))
+    assert torch.equal(*weights)
+
+
+def test_hooks_of_an_optimizer_are_called():
+    calls = []
+    optimizer = sgd(network().parameters())
+    with applied(Plan(fused=True), network(), optimizer):
+        optimizer.register_step_post_hook(lambda *_: calls.append(1))
+        optimizer.step()
+    assert calls == [1]
