@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from dlengine.numpy import errors
 from dlengine.numpy.core import ndarray, tensor_of, wrap
@@ -26,7 +27,8 @@ def isclose(a: Tensor, b: Tensor, rtol: Any = 1e-05, atol: Any = 1e-08, equal_na
 
 
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
-    if type(a) is type(b) is ndarray and type(rtol) is type(atol) is float and rtol >= 0 and atol >= 0:
+    plain = type(a) is type(b) is ndarray and type(rtol) is type(atol) is float and rtol >= 0 and atol >= 0
+    if plain and not is_compiling():
         x, y = same_dtype(floating(a._tensor), floating(b._tensor))
         errors.broadcast(tuple(x.shape), tuple(y.shape))
         return torch.allclose(x, y, rtol, atol, equal_nan)

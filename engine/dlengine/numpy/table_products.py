@@ -80,7 +80,8 @@ def tensordot(a: Tensor, b: Tensor, axes: Any = 2) -> Tensor:
 
 @native
 def kron(a: Tensor, b: Tensor) -> Tensor:
-    return torch.kron(*same_dtype(a, b))
+    x, y = same_dtype(a, b)
+    return torch.kron(x.contiguous(), y.contiguous())
 
 
 @native

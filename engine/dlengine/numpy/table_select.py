@@ -100,6 +100,9 @@ def take(a: Tensor, indices: Tensor, axis: Any = None, out: Any = None, mode: st
     x, dim = along(a if a.dim() else a.reshape(1), axis)
     value = _taken(x, dim, indices) if mode == "raise" and indices.dim() == 1 else None
     if value is None:
+        rest = (*x.shape[:dim], *x.shape[dim + 1 :])
+        if 0 in rest:  # nothing is read, so nothing is out of bounds
+            return x.new_empty((*x.shape[:dim], *indices.shape, *x.shape[dim + 1 :]))
         places = places_of(indices, x.shape[dim], mode)
         picked = x.index_select(dim, places.reshape(-1))
         value = picked.reshape((*x.shape[:dim], *places.shape, *x.shape[dim + 1 :]))
