@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from dlengine.train import Metric as Metric
     from dlengine.train import Result as Result
     from dlengine.train import Stream as Stream
-    from dlengine.train import fit as fit
     from dlengine.train import predict as predict
     from dlengine.train import score as score
+    from dlengine.train.fit import fit as fit
 
 __all__ = [
     "Callback",
