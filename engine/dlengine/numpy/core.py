@@ -172,8 +172,9 @@ def from_host(host: Any) -> Tensor:
     """A NumPy array as a tensor; memory is shared where both can describe it."""
     if not host.dtype.isnative:
         host = host.astype(host.dtype.newbyteorder("="))
-    if host.dtype not in TO_TORCH:
-        torch_dtype(host.dtype)  # a clear TypeError for objects, strings and dates
+    kind = TO_TORCH.get(host.dtype) or torch_dtype(host.dtype)  # a clear TypeError for objects, strings and dates
+    if host.dtype.char != TO_NUMPY[kind].char:  # long long, which is another type of the same size
+        host = host.view(TO_NUMPY[kind])
     if not host.flags.writeable or not _expressible(host):
         host = host.copy()
     return torch.from_numpy(host)

@@ -35,7 +35,7 @@ def get(array: ndarray, key: Any) -> ndarray:
         if key.step is None or (type(key.step) is int and key.step > 0):
             return wrap(tensor[_clean(key)])
         forward, flipped = _forward(_clean(key), tensor.shape[0])
-        return wrap(tensor[forward].flip(0) if flipped else tensor[forward])
+        return wrap(_flip(tensor[forward], [0]) if flipped else tensor[forward])
     if kind is ndarray and _direct(key, tensor):
         try:
             return wrap(tensor[key._tensor])
@@ -92,7 +92,7 @@ def _put(target: Tensor, key: Any, value: Any) -> None:
     view, flips, spots = _basic(target, parts, advanced)
     if not advanced:
         new = _fitted(new, tuple(view.shape))
-        view.copy_(new.flip(flips) if flips else new)
+        view.copy_(_flip(new, flips) if flips else new)
         return
     if flips:
         places = _get(torch.arange(target.numel(), device=target.device).reshape(target.shape), key)
@@ -126,6 +126,14 @@ def _simple_write(target: Tensor, key: Any, value: Any) -> bool:
     except (IndexError, RuntimeError, TypeError):
         return False  # told in NumPy's words by the general way
     return True
+
+
+_SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
+
+
+def _flip(tensor: Tensor, axes: list[int]) -> Tensor:
+    signed = _SIGNED.get(tensor.dtype)  # torch flips no unsigned words
+    return tensor.flip(axes) if signed is None else tensor.view(signed).flip(axes).view(tensor.dtype)
 
 
 def _direct(key: ndarray, tensor: Tensor) -> bool:
@@ -203,7 +211,7 @@ def _get(tensor: Tensor, key: Any) -> Tensor:
     parts, advanced = _parse(tensor, key)
     view, flips, spots = _basic(tensor, parts, advanced)
     if flips:
-        view = view.flip(flips)
+        view = _flip(view, flips)
     if advanced:
         return _index(view, spots)
     if view.dim() == 0 and not any(part is Ellipsis for part in parts):
