@@ -23,7 +23,7 @@ from benchmarks.engine.environments import CONTENDERS, Contender
 from benchmarks.engine.jobs import Workload
 
 ROUNDS = 15
-SECONDS = 45.0  # of rounds of one workload at most, and 2.5 times that where a step takes a second
+SECONDS = 36.0  # of rounds of one workload at most, and 2.5 times that where a step takes a second
 EAGER = "torch eager"
 
 
