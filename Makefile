@@ -1,5 +1,7 @@
 # The two commands of the README: `make demo` and `make test`. Each makes .venv on its first run.
 PYTHON ?= python3
+# Test processes: one more than cores, because many tests wait for nodes.
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -24,7 +26,7 @@ format: venv
 
 test: lint
 	bash scripts/test_deps.sh
-	$(PYTEST) -m "not slow" -n 2 --dist loadgroup
+	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadgroup
 
 test-slow: venv
 	$(PYTEST) -m slow --hypothesis-profile=search
