@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from dlcluster import catalog
+from dlcluster.config.tags import check_tag
 from dlcluster.errors import UserError
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_RESERVED_TAGS = ("aws:", "dlcluster:")
 _TAG_TEXT = re.compile(r"[\w .:/=+@-]*", re.ASCII)
 
 
@@ -41,10 +41,7 @@ def _image(value: str) -> str:
 
 def _tags(value: dict[str, str]) -> dict[str, str]:
     for key, text in value.items():
-        if not 1 <= len(key) <= 128 or len(text) > 256:
-            raise ValueError(f"expected a key of 1 to 128 characters and a value of at most 256: {key!r}")
-        if key.lower().startswith(_RESERVED_TAGS):
-            raise ValueError(f"expected a key that does not begin with {' or '.join(_RESERVED_TAGS)}: {key!r}")
+        check_tag(key, text)
         if not _TAG_TEXT.fullmatch(key + text):
             raise ValueError(f"expected letters, digits, spaces and _ . : / = + - @ only: {key!r}")
     return value

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from dlcluster.config.tags import check_tag
 from dlcluster.image.platforms import PLATFORMS, Architecture, PlatformName
 
 NAME = r"[a-z][a-z0-9-]{0,39}"
 _FILE = r"^[\w][\w.-]*$"
 _BASE = re.compile(r"ami-[0-9a-f]{8,17}|ssm:/[\w./-]+", re.ASCII)
-_RESERVED_TAGS = ("aws:", "dlcluster:")
 ALL_PLATFORMS: tuple[PlatformName, ...] = tuple(platform.name for platform in PLATFORMS.values())
 
 
@@ -24,10 +24,7 @@ def _base(value: str) -> str:
 
 def _tags(value: dict[str, str]) -> dict[str, str]:
     for key, text in value.items():
-        if not 1 <= len(key) <= 128 or len(text) > 256:
-            raise ValueError(f"expected a key of 1 to 128 characters and a value of at most 256: {key!r}")
-        if key.lower().startswith(_RESERVED_TAGS):
-            raise ValueError(f"expected a key that does not begin with {' or '.join(_RESERVED_TAGS)}: {key!r}")
+        check_tag(key, text)
     return value
 
 

@@ -207,6 +207,17 @@ def is_missing(error: ClientError) -> bool:
     return any(word in code for word in MISSING) or "not found" in error.response["Error"]["Message"].lower()
 
 
+def first_row(x: Step, service: str, operation: str, key: str, **which: Any) -> dict[str, Any]:
+    """The first row under `key` in the answer of a describe call; {} when the thing is not there."""
+    try:
+        rows: list[dict[str, Any]] = x.call(service, operation, **which)[key]
+    except ClientError as error:
+        if is_missing(error):
+            return {}
+        raise
+    return rows[0] if rows else {}
+
+
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Tags as most services take them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from dlcluster.local.aws.cloudformation.types.base import Kind, Step, is_missing, missing_is_fine, names
+from dlcluster.local.aws.cloudformation.types.base import Kind, Step, first_row, missing_is_fine, names
 from dlcluster.local.aws.cloudformation.types.ec2_tags import retag, tagged
 
 
@@ -20,13 +20,8 @@ class VolumeAttachment(Kind):
         x.wait(lambda: self._state(x) == "in-use", "volume attached")
 
     def _state(self, x: Step) -> str:
-        try:
-            found = x.call("ec2", "describe_volumes", VolumeIds=[x.get("VolumeId")])["Volumes"]
-        except ClientError as error:
-            if is_missing(error):
-                return "deleted"
-            raise
-        return str(found[0]["State"]) if found else "deleted"
+        volume = first_row(x, "ec2", "describe_volumes", "Volumes", VolumeIds=[x.get("VolumeId")])
+        return str(volume.get("State", "deleted"))
 
     def delete(self, x: Step) -> None:
         volume, _, instance = x.physical_id.partition("|")

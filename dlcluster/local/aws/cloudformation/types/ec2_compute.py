@@ -6,13 +6,11 @@ import base64
 import binascii
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from dlcluster.local.aws.cloudformation.types.base import (
     Failed,
     Kind,
     Step,
-    is_missing,
+    first_row,
     missing_is_fine,
     names,
     tag_list,
@@ -127,13 +125,8 @@ class Volume(Kind):
         x.wait(lambda: self._state(x) == "available", "volume available")
 
     def _state(self, x: Step) -> str:
-        try:
-            found = x.call("ec2", "describe_volumes", VolumeIds=[x.physical_id])["Volumes"]
-        except ClientError as error:
-            if is_missing(error):
-                return "deleted"
-            raise
-        return str(found[0]["State"]) if found else "deleted"
+        volume = first_row(x, "ec2", "describe_volumes", "Volumes", VolumeIds=[x.physical_id])
+        return str(volume.get("State", "deleted"))
 
     def update(self, x: Step) -> None:
         if x.changed - {"Tags"}:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, is_missing, missing_is_fine, names
+from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, first_row, missing_is_fine, names
 from dlcluster.local.aws.cloudformation.types.ec2_tags import retag, tagged
 
 DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
@@ -148,17 +146,10 @@ class NatGateway(Kind):
         x.wait(lambda: self._state(x) == "available", "NAT gateway available")
 
     def _state(self, x: Step) -> str:
-        try:
-            found = x.call("ec2", "describe_nat_gateways", NatGatewayIds=[x.physical_id])["NatGateways"]
-        except ClientError as error:
-            if is_missing(error):
-                return "deleted"
-            raise
-        if not found:
-            return "deleted"
-        if found[0]["State"] == "failed":
-            raise Failed(f"NatGateway {x.physical_id} is in state failed: {found[0].get('FailureMessage', '')}")
-        return str(found[0]["State"])
+        gateway = first_row(x, "ec2", "describe_nat_gateways", "NatGateways", NatGatewayIds=[x.physical_id])
+        if gateway.get("State") == "failed":
+            raise Failed(f"NatGateway {x.physical_id} is in state failed: {gateway.get('FailureMessage', '')}")
+        return str(gateway.get("State", "deleted"))
 
     def update(self, x: Step) -> None:
         retag(x, x.physical_id)
@@ -196,13 +187,7 @@ class VpcEndpoint(Kind):
         return str(endpoint["State"]).lower() if endpoint else "deleted"
 
     def _describe(self, x: Step) -> dict[str, Any]:
-        try:
-            found = x.call("ec2", "describe_vpc_endpoints", VpcEndpointIds=[x.physical_id])["VpcEndpoints"]
-        except ClientError as error:
-            if is_missing(error):
-                return {}
-            raise
-        return found[0] if found else {}
+        return first_row(x, "ec2", "describe_vpc_endpoints", "VpcEndpoints", VpcEndpointIds=[x.physical_id])
 
     def update(self, x: Step) -> None:
         if x.changed & names("RouteTableIds SubnetIds SecurityGroupIds PolicyDocument PrivateDnsEnabled"):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from dlcluster.local.aws.cloudformation.types.base import (
     Failed,
     Kind,
     Step,
-    is_missing,
+    first_row,
     missing_is_fine,
     names,
     removed_tags,
@@ -20,13 +18,7 @@ from dlcluster.local.aws.cloudformation.types.base import (
 
 def _state(x: Step, operation: str, key: str, **which: str) -> str:
     """The life cycle state of one thing, "deleted" when it is not there."""
-    try:
-        rows = x.call("efs", operation, **which)[key]
-    except ClientError as error:
-        if is_missing(error):
-            return "deleted"
-        raise
-    return str(rows[0]["LifeCycleState"]) if rows else "deleted"
+    return str(first_row(x, "efs", operation, key, **which).get("LifeCycleState", "deleted"))
 
 
 def _retag(x: Step) -> None:

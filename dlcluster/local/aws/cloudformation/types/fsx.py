@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from dlcluster.local.aws.cloudformation.types.base import (
     Failed,
     Kind,
     Step,
-    is_missing,
+    first_row,
     missing_is_fine,
     names,
     removed_tags,
@@ -36,13 +34,8 @@ class FsxFileSystem(Kind):
         x.wait(lambda: self._available(x), "file system available", seconds=3600)
 
     def _lifecycle(self, x: Step) -> str:
-        try:
-            rows = x.call("fsx", "describe_file_systems", FileSystemIds=[x.physical_id])["FileSystems"]
-        except ClientError as error:
-            if is_missing(error):
-                return "DELETED"
-            raise
-        return str(rows[0]["Lifecycle"]) if rows else "DELETED"
+        system = first_row(x, "fsx", "describe_file_systems", "FileSystems", FileSystemIds=[x.physical_id])
+        return str(system.get("Lifecycle", "DELETED"))
 
     def _available(self, x: Step) -> bool:
         lifecycle = self._lifecycle(x)
