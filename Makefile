@@ -29,6 +29,7 @@ test: lint
 	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadgroup
 
 test-slow: venv
+	bash scripts/test_deps.sh slow
 	$(PYTEST) -m slow --hypothesis-profile=search
 
 bench: venv
