@@ -41,7 +41,7 @@ download_key() {
   curl --fail --silent --show-error --location --retry 5 --proto '=https' --output "$path.new" "$url"
   home=$(mktemp -d)
   found=$(gpg --homedir "$home" --batch --quiet --with-colons --import-options show-only --import "$path.new" |
-    awk -F: '$1 == "fpr" { print $10; exit }')
+    awk -F: '$1 == "fpr" && !found++ { print $10 }')
   rm -rf "$home"
   if [[ $found != "$fingerprint" ]]; then
     echo "$url: the key's fingerprint is $found, expected $fingerprint" >&2

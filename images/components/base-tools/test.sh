@@ -2,7 +2,7 @@
 # Git makes a commit, curl is there, and the clock shows the time zone that was asked for.
 set -euo pipefail
 
-curl --version | head -n 1
+curl --version | sed -n 1p
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 git init -q "$folder"

@@ -12,7 +12,8 @@ if ! command -v apt-get >/dev/null; then
   dnf install -y amazon-cloudwatch-agent
   exit 0
 fi
-if dpkg-query --show --showformat '${Version}' amazon-cloudwatch-agent 2>/dev/null | grep -q "^$VERSION"; then exit 0; fi
+installed=$(dpkg-query --show --showformat '${Version}' amazon-cloudwatch-agent 2>/dev/null || true)
+if [[ $installed == "$VERSION"* ]]; then exit 0; fi
 install_packages ca-certificates curl gnupg
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

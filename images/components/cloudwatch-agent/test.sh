@@ -2,4 +2,4 @@
 # The agent's control program answers.
 set -euo pipefail
 
-/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a status | tee /dev/stderr | grep -q '"version"'
+/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a status | grep '"version"'

@@ -12,7 +12,7 @@ make_environment cntk 3.6 requirements.lock
 folder=$PARAM_PREFIX/cntk/mpi
 mkdir -p "$folder"
 for pair in libmpi_cxx.so.1=libmpi_cxx.so.40 libmpi.so.12=libmpi.so.40; do
-  library=$(ldconfig -p | awk -v name="${pair#*=}" '$1 == name { print $NF; exit }')
+  library=$(ldconfig -p | awk -v name="${pair#*=}" '$1 == name && !found++ { print $NF }')
   if [[ -z $library ]]; then
     echo "cntk: the system has no ${pair#*=}" >&2
     exit 1

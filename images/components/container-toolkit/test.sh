@@ -3,9 +3,9 @@
 set -euo pipefail
 
 dockerd --version
-nvidia-ctk --version | head -n 1
+nvidia-ctk --version | sed -n 1p
 jq -e '.runtimes.nvidia.path' /etc/docker/daemon.json
 if [[ $IMAGE_TARGET != docker && $IMAGE_TARGET != rootfs ]]; then
   systemctl restart docker
-  docker info --format '{{json .Runtimes}}' | grep -q nvidia
+  docker info --format '{{json .Runtimes}}' | grep nvidia
 fi

@@ -2,8 +2,8 @@
 # libfabric is there and its plugin for NCCL loads; on a machine with an EFA device, libfabric finds it.
 set -euo pipefail
 
-/opt/amazon/efa/bin/fi_info --version | head -n 1
-plugin=$(find /opt/amazon/ofi-nccl -name 'libnccl-net*.so' | head -n 1)
+/opt/amazon/efa/bin/fi_info --version | sed -n 1p
+plugin=$(find /opt/amazon/ofi-nccl -name 'libnccl-net*.so' | sed -n 1p)
 if [[ -z $plugin ]]; then
   echo "efa: there is no NCCL plugin below /opt/amazon/ofi-nccl" >&2
   exit 1

@@ -5,7 +5,7 @@ set -euo pipefail
 . ./common.sh
 
 install_packages ca-certificates curl git jq nfs-common openssh-server procps python3 rsync tar -- \
-  ca-certificates git jq nfs-utils openssh-server procps-ng python3 rsync tar
+  ca-certificates findutils git gzip jq nfs-utils openssh-server procps-ng python3 rsync tar
 
 # Transfers over EFA and big data loaders lock memory and open many files.
 mkdir -p /etc/security/limits.d

@@ -24,7 +24,7 @@ fi
 dlcluster-slurm head
 dlcluster-slurm worker "$(hostname -s)"
 for _ in $(seq 60); do
-  if sinfo --noheader --format '%T' 2>/dev/null | grep -qx idle; then break; fi
+  if [[ $(sinfo --noheader --format '%T' 2>/dev/null) == idle ]]; then break; fi
   sleep 1
 done
 sinfo

@@ -51,6 +51,12 @@ def test_a_script_stops_at_its_first_error(script):
     assert script.name == "job.sh" or "set -euo pipefail" in lines
 
 
+@pytest.mark.parametrize("script", [*SCRIPTS, *sorted(IMAGES.glob("shared/*.sh"))], ids=identity)
+def test_no_program_is_cut_off_in_the_middle_of_its_output(script):
+    """With pipefail, a reader that stops early ends the writer by SIGPIPE and so, now and then, the script."""
+    assert not re.search(r"\| *(head\b|grep +-\w*q)|\| *awk [^|\n]*\bexit\b", code(script))
+
+
 @pytest.mark.parametrize("script", sorted(IMAGES.glob("components/*/install.sh")), ids=identity)
 def test_nothing_is_fetched_but_by_the_functions_that_check_it(script):
     text = code(script)

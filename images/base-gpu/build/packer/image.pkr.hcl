@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-base-gpu-1cc9b39ebe68056a-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-base-gpu-ccf13463bf42a147-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "NVIDIA driver, CUDA, NCCL over EFA, DCGM and Docker with GPUs; no framework"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-base-gpu"
     "dlcluster:recipe"      = "base-gpu"
-    "dlcluster:recipe-hash" = "1cc9b39ebe68056a"
+    "dlcluster:recipe-hash" = "ccf13463bf42a147"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-base-gpu"
     "dlcluster:recipe"      = "base-gpu"
-    "dlcluster:recipe-hash" = "1cc9b39ebe68056a"
+    "dlcluster:recipe-hash" = "ccf13463bf42a147"
   }
   source_ami_filter {
     most_recent = true

@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-cpu-0ccbd15e053d3626-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-cpu-d3684b3d48cc3084-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "PyTorch for the CPU, and JupyterLab; small, for heads, tests and machines without GPUs"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-cpu"
     "dlcluster:recipe"      = "cpu"
-    "dlcluster:recipe-hash" = "0ccbd15e053d3626"
+    "dlcluster:recipe-hash" = "d3684b3d48cc3084"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-cpu"
     "dlcluster:recipe"      = "cpu"
-    "dlcluster:recipe-hash" = "0ccbd15e053d3626"
+    "dlcluster:recipe-hash" = "d3684b3d48cc3084"
   }
   source_ami_filter {
     most_recent = true

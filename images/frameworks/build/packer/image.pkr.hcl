@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-frameworks-b3a595f3795a82a4-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-frameworks-c5111a9c40c398b5-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "Every framework, old ones too, each in an environment of its own with a kernel in JupyterLab"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-frameworks"
     "dlcluster:recipe"      = "frameworks"
-    "dlcluster:recipe-hash" = "b3a595f3795a82a4"
+    "dlcluster:recipe-hash" = "c5111a9c40c398b5"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-frameworks"
     "dlcluster:recipe"      = "frameworks"
-    "dlcluster:recipe-hash" = "b3a595f3795a82a4"
+    "dlcluster:recipe-hash" = "c5111a9c40c398b5"
   }
   source_ami_filter {
     most_recent = true

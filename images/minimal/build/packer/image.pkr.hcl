@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-minimal-cdab904e4f67bfb7-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-minimal-6d36b3fb054d4bba-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "The smallest recipe there is, to start from and to try a build with"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-minimal"
     "dlcluster:recipe"      = "minimal"
-    "dlcluster:recipe-hash" = "cdab904e4f67bfb7"
+    "dlcluster:recipe-hash" = "6d36b3fb054d4bba"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-minimal"
     "dlcluster:recipe"      = "minimal"
-    "dlcluster:recipe-hash" = "cdab904e4f67bfb7"
+    "dlcluster:recipe-hash" = "6d36b3fb054d4bba"
   }
   source_ami_filter {
     most_recent = true

@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-pytorch-6fc897252c0700f4-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-pytorch-c8a9e396f703bda9-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "PyTorch on GPUs with NCCL over EFA, and JupyterLab"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-pytorch"
     "dlcluster:recipe"      = "pytorch"
-    "dlcluster:recipe-hash" = "6fc897252c0700f4"
+    "dlcluster:recipe-hash" = "c8a9e396f703bda9"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-pytorch"
     "dlcluster:recipe"      = "pytorch"
-    "dlcluster:recipe-hash" = "6fc897252c0700f4"
+    "dlcluster:recipe-hash" = "c8a9e396f703bda9"
   }
   source_ami_filter {
     most_recent = true
