@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from dlengine.errors import EngineError
 from dlengine.train import rng
-from dlengine.tune import PLAIN, Plan, allowed, applied, by_rule, choose
+from dlengine.tune import PLAIN, Plan, allowed, applied, by_rule, choose, prepared
 from dlengine.tune.allocator import keeping_memory
 
 if TYPE_CHECKING:
@@ -30,14 +32,20 @@ def tuned(run: Run) -> Iterator[None]:
     else:
         run.plan = allowed(run.plan, by_rule(run.setup.forward, run.optimizer, run.group.device))
     assert run.plan is not None
-    if run.plan != PLAIN:
-        run.report.say(f"tuned: {run.plan.describe()}")
+    model = run.setup.forward
     with keeping_memory(run.plan.allocator), applied(run.plan, run.model, run.optimizer):
-        if run.plan.channels_last:
+        if run.plan.branches or run.plan.graph:
+            run.setup.forward, run.plan = _recorded(run)
+        if run.plan != PLAIN:
+            run.report.say(f"tuned: {run.plan.describe()}")
+        if run.plan.channels_last or run.setup.forward is not model:
             run.stepper.wrap()  # the buckets of gradients take the memory order that the weights have now
         if run.plan.compile:
             run.stepper.forward = torch.compile(run.stepper.forward)  # type: ignore[assignment]
-        yield
+        try:
+            yield
+        finally:
+            run.setup.forward = model
 
 
 @contextmanager
@@ -76,9 +84,35 @@ def _choose(run: Run) -> Plan:
     left = run.settings.length.steps(run.feed.steps or 1) - run.position.step
     before = rng.capture(run.group.device)
     try:
-        return choose(run.setup.forward, run.optimizer, run.setup.loss, x, y, steps=left)
+        return choose(
+            run.setup.forward,
+            run.optimizer,
+            run.setup.loss,
+            x,
+            y,
+            steps=left,
+            cast=run.stepper.precision.cast,
+            record=_may_record(run),
+        )
     finally:
         rng.restore(before, run.group.device)
+
+
+def _may_record(run: Run) -> bool:
+    """Whether the model's call may become another one: not among ranks, and not where its parts are computed again."""
+    return run.group.world == 1 and run.settings.budget is None
+
+
+def _recorded(run: Run) -> tuple[nn.Module, Plan]:
+    """What the steps call, with branches together or as a CUDA graph, and the plan as far as that is possible."""
+    assert run.plan is not None
+    plan = run.plan.without("compile")
+    made, possible = run.setup.forward, plan.without("branches", "graph")
+    x = run.setup.sample[0]
+    if _may_record(run) and isinstance(x, torch.Tensor):
+        x = _fill(x, run.stepper.micro or run.settings.batch_size).to(run.group.device)
+        made, possible = prepared(plan, run.setup.forward, x, run.stepper.precision.cast)
+    return made, replace(possible, compile=run.plan.compile)
 
 
 def _fill(samples: torch.Tensor, size: int) -> torch.Tensor:

@@ -1,22 +1,22 @@
 """Independent branches of a network run together: in threads on a CPU, in streams on a GPU.
 
-`together(model, x)` measures both ways, and returns the model itself when it does not pay. On CPUs that is the rule:
-their cores are busy already (Inception v1 on two of them: 0.74 of the speed). The results are equal, bit for bit.
+The results are equal to those of serial code, bit for bit, forwards and backwards. On a CPU, where cores are busy
+already, it pays with fewer threads for each operator and several of them at work.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from dlengine.tune.forks import Fan, Fork, forks, trace
+from dlengine.tune.forks import Fan, Fork, forks, tensors, trace
+from dlengine.tune.pure import pure
+from dlengine.tune.workers import Apart, Branch, Workers
 
 MARGIN = 0.95  # of the serial time: less is not worth another way of running
 ROUNDS = 7
@@ -28,8 +28,6 @@ def together(model: nn.Module, x: torch.Tensor, *, rounds: int = ROUNDS) -> nn.M
     Otherwise, and for a model that cannot be traced or has no branches, the model itself. Gradients and statistics of
     the model stay as they are.
     """
-    if torch.cuda.is_available() and not x.is_cuda:
-        return model
     parallel = Parallel.of(model)
     if parallel is None:
         return model
@@ -60,6 +58,7 @@ def seconds(module: nn.Module, x: torch.Tensor) -> float:
 class Parallel(nn.Module):
     """A traced model whose branches run together; its parameters are the model's.
 
+    Where layers change between training and evaluation it goes back to the model itself, whose code may ask for that.
     `intervals`: when each branch of the last call began and ended, fork by fork, on the clock of `time.perf_counter`.
     """
 
@@ -68,21 +67,25 @@ class Parallel(nn.Module):
         self.model = model
         self.intervals: list[list[tuple[float, float]]] = []
         self._modules_by_name = dict(model.named_modules())
+        self._modes = [module.training for module in model.modules()]
         self._nodes = list(graph.nodes)
         self._forks = {fork.join: fork for fork in found}
         self._inside = {node for fork in found for branch in fork.branches for node in branch}
-        widest = max(len(fork.branches) for fork in found)
-        self._pool = ThreadPoolExecutor(min(widest, os.cpu_count() or 1), thread_name_prefix="branch")
+        self._weights = {fork.join: [self._weights_of(branch) for branch in fork.branches] for fork in found}
+        self._workers = Workers(max(len(fork.branches) for fork in found))
+        self._streams: list[torch.cuda.Stream] = []
 
     @classmethod
     def of(cls, model: nn.Module) -> Parallel | None:
-        """The model with its branches together; None if it has none that are independent."""
-        graph = trace(model)
+        """The model with its branches together; None if it has none that are independent, or does more than compute."""
+        graph = trace(model) if pure(model) else None
         found = [] if graph is None else forks(graph, dict(model.named_modules()))
         return None if graph is None or not found else cls(model, graph, found)
 
     def forward(self, *inputs: Any) -> Any:
         """What the model returns."""
+        if self._modes != [module.training for module in self.model.modules()]:
+            return self.model(*inputs)
         self.intervals = []
         values: dict[fx.Node, Any] = {}
         given = iter(inputs)
@@ -99,55 +102,63 @@ class Parallel(nn.Module):
 
     def _run(self, fork: Fork, values: dict[fx.Node, Any]) -> None:
         """All branches of a fork; the join finds their values, and its own copy of the source if it reads that too."""
-        direct = fork.source in fork.join.all_input_nodes
-        source = values[fork.source]
-        users = len(fork.branches) + direct
-        copies = Fan.apply(source, users) if source.requires_grad else (source,) * users
-        if direct:
-            values[fork.source] = copies[-1]
-        starts = [values | {fork.source: mine} for mine in copies[: len(fork.branches)]]
-        run = self._on_streams if isinstance(source, torch.Tensor) and source.is_cuda else self._in_threads
-        results = run([self._branch(nodes, start) for nodes, start in zip(fork.branches, starts, strict=True)])
-        self.intervals.append([interval for interval, _ in results])
-        for _, found in results:
-            values.update(found)
+        outputs = [[node for node in branch if fork.join in node.users] for branch in fork.branches]
+        intervals = [(0.0, 0.0)] * len(fork.branches)
 
-    def _branch(self, nodes: list[fx.Node], values: dict[fx.Node, Any]) -> Callable[[], Any]:
-        def run() -> tuple[tuple[float, float], dict[fx.Node, Any]]:
+        def branch(number: int, x: Any) -> list[Any]:
             began = time.perf_counter()
-            for node in nodes:
-                values[node] = self._call(node, values)
-            return (began, time.perf_counter()), {node: values[node] for node in nodes}
+            own = values | {fork.source: x}
+            for node in fork.branches[number]:
+                own[node] = self._call(node, own)
+            intervals[number] = began, time.perf_counter()
+            return [own[node] for node in outputs[number]]
 
-        return run
+        runs: list[Branch] = [partial(branch, number) for number in range(len(outputs))]
+        source = values[fork.source]
+        if not isinstance(source, torch.Tensor):
+            results = [run(source) for run in runs]
+        elif source.is_cuda:
+            results, values[fork.source] = self._on_streams(runs, source)
+        else:
+            results, values[fork.source] = self._in_threads(runs, source, self._weights[fork.join])
+        for nodes, found in zip(outputs, results, strict=True):
+            values.update(zip(nodes, found, strict=True))
+        self.intervals.append(intervals)
 
-    def _in_threads(self, branches: list[Callable[[], Any]]) -> list[Any]:
-        """One branch here and the others in the pool, with this thread's gradient mode."""
-        enabled = torch.is_grad_enabled()
+    def _in_threads(
+        self, runs: list[Branch], source: torch.Tensor, weights: list[list[nn.Parameter]]
+    ) -> tuple[list[list[Any]], torch.Tensor]:
+        """What the branches return, and the source for the join."""
+        if torch.is_grad_enabled():
+            return Apart.of(self._workers, runs, source, weights)
+        return self._workers.run([partial(run, source) for run in runs], gradients=False), source
 
-        def run(branch: Callable[[], Any]) -> Any:
-            with torch.set_grad_enabled(enabled):
-                return branch()
-
-        waiting: list[Future[Any]] = [self._pool.submit(run, branch) for branch in branches[1:]]
-        return [branches[0](), *[future.result() for future in waiting]]
-
-    def _on_streams(self, branches: list[Callable[[], Any]]) -> list[Any]:
+    def _on_streams(self, runs: list[Branch], source: torch.Tensor) -> tuple[list[list[Any]], torch.Tensor]:
         """Each branch on a stream of its own, between an event before and one after; works inside a CUDA graph."""
+        *copies, last = Fan.apply(source, len(runs) + 1) if source.requires_grad else (source,) * (len(runs) + 1)
         main = torch.cuda.current_stream()
-        streams = [torch.cuda.Stream() for _ in branches[1:]]
+        while len(self._streams) < len(runs) - 1:
+            self._streams.append(torch.cuda.Stream())
         results = []
-        for stream, branch in zip(streams, branches[1:], strict=True):
+        for stream, run, x in zip(self._streams, runs[1:], copies[1:], strict=False):
             stream.wait_stream(main)
             with torch.cuda.stream(stream):
-                results.append(branch())
-        first = branches[0]()
-        for stream, (_, found) in zip(streams, results, strict=True):
+                results.append(run(x))
+        first = runs[0](copies[0])
+        for stream, found in zip(self._streams, results, strict=False):
             main.wait_stream(stream)
-            for value in found.values():
+            for value in found:
                 if isinstance(value, torch.Tensor):
                     value.record_stream(main)
-        return [first, *results]
+        return [first, *results], last
+
+    def _weights_of(self, branch: list[fx.Node]) -> list[nn.Parameter]:
+        used = [tensor for node in branch for tensor in tensors(node, self._modules_by_name)]
+        return [tensor for tensor in used if isinstance(tensor, nn.Parameter)]
+
+    def _attribute(self, target: str) -> Any:
+        owner, _, name = target.rpartition(".")
+        return getattr(self._modules_by_name[owner], name)
 
     def _call(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         arguments = fx.map_arg(node.args, values.__getitem__)
@@ -157,7 +168,4 @@ class Parallel(nn.Module):
             return self._modules_by_name[target](*arguments, **named)
         if node.op == "call_method":
             return getattr(arguments[0], target)(*arguments[1:], **named)
-        if node.op == "get_attr":
-            owner, _, name = target.rpartition(".")
-            return getattr(self._modules_by_name[owner], name)
-        return target(*arguments, **named)
+        return self._attribute(target) if node.op == "get_attr" else target(*arguments, **named)

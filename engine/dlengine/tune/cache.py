@@ -11,7 +11,7 @@ from typing import Any
 
 from dlengine.tune.plan import Plan
 
-VERSION = 1
+VERSION = 2
 
 
 def path() -> Path:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
 from torch import nn
 
 from dlengine.tune import allocator, cache, machine, rewrite
+from dlengine.tune import graph as graphs
 from dlengine.tune.apply import may_fuse
+from dlengine.tune.branches import Parallel
+from dlengine.tune.graph import Cast
 from dlengine.tune.plan import PLAIN, Plan
 from dlengine.tune.trial import Loss, Trial
 
@@ -32,19 +36,26 @@ def choose(
     y: torch.Tensor,
     *,
     steps: int,
+    cast: Cast = nullcontext,
+    record: bool = True,
 ) -> Plan:
-    """The plan for `steps` training steps on batches like (x, y); model, optimizer and torch's random numbers stay."""
+    """The plan for `steps` training steps on batches like (x, y); model, optimizer and torch's random numbers stay.
+
+    cast: the autocast of forward pass and loss. record: whether the model's call may be recorded, to run its branches
+    together or as a CUDA graph.
+    """
     rule = by_rule(model, optimizer, x.device)
     if steps < SHORT_STEPS:
         return rule
-    key = machine.key(model, optimizer, x)
+    with cast():
+        key = machine.key(model, optimizer, x, record=record)
     remembered = cache.load(key)
     if remembered is not None:
         return allowed(remembered, rule)
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), allocator.keeping_memory(rule.allocator):
         try:
-            measured = _by_measurement(model, optimizer, loss, x, y, rule=rule, steps=steps)
+            measured = _by_measurement(model, optimizer, loss, x, y, rule=rule, steps=steps, cast=cast, record=record)
         except Exception:  # copying and running the user's classes may fail where training would not: memory, locks
             measured = None
     if measured is None:
@@ -83,15 +94,19 @@ def _by_measurement(
     *,
     rule: Plan,
     steps: int,
+    cast: Cast,
+    record: bool,
 ) -> Plan | None:
     """The fastest of the rule, its alternatives and plain torch; None where measuring would cost too much."""
-    trial = Trial(model, optimizer, loss, x, y)
+    trial = Trial(model, optimizer, loss, x, y, cast)
     trial.seconds(rule, 1)
     step = trial.seconds(rule, 1)
     whole = step * steps
     if whole < SHORT_SECONDS:
         return None
     plans = [rule, *alternatives(rule, x.device, seconds=whole)]
+    if record:
+        plans += recordings(rule, model, x.device)
     rounds = int(min(LONGEST, PART * whole) / (len(plans) * max(step, 0.03))) - 1
     if rounds < 2:
         return None
@@ -105,12 +120,33 @@ def alternatives(rule: Plan, device: torch.device, *, seconds: float) -> list[Pl
     plans = [replace(PLAIN, allocator=rule.allocator)]
     if rule.channels_last:
         plans.append(rule.without("channels_last"))
-    threads = torch.get_num_threads()
-    if device.type == "cpu" and threads > 1 and "OMP_NUM_THREADS" not in os.environ and _machine_is_quiet():
-        plans.append(replace(rule, threads=threads // 2))
+    if _may_use_fewer_threads(device):
+        plans.append(replace(rule, threads=torch.get_num_threads() // 2))
     if device.type == "cuda" and seconds > COMPILE_PAYS_AFTER:
         plans.append(replace(rule, compile=True))
     return [plan for plan in plans if plan != rule]
+
+
+def recordings(rule: Plan, model: nn.Module, device: torch.device) -> list[Plan]:
+    """The rule with branches together, which on a CPU share out the threads, and with CUDA graphs on a GPU."""
+    branches = Parallel.of(model) is not None
+    if device.type == "cuda":
+        graph = graphs.fits(model)
+        plans = [replace(rule, graph=True)] if graph else []
+        return [*plans, replace(rule, branches=True, graph=graph)] if branches else plans
+    if not branches or not _may_use_fewer_threads(device):
+        return []
+    threads = torch.get_num_threads()
+    return [replace(rule, branches=True, threads=threads // part) for part in (2, 4) if threads >= part]
+
+
+def _may_use_fewer_threads(device: torch.device) -> bool:
+    return (
+        device.type == "cpu"
+        and torch.get_num_threads() > 1
+        and "OMP_NUM_THREADS" not in os.environ
+        and _machine_is_quiet()
+    )
 
 
 def _machine_is_quiet() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any, NamedTuple
 
 import torch
@@ -20,31 +21,37 @@ class Fork(NamedTuple):
     join: fx.Node
 
 
-class _Tracer(fx.Tracer):
-    """Modules without children are one node, also those that are not torch's."""
-
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return super().is_leaf_module(module, name) or not list(module.children())
-
-
 def trace(model: nn.Module) -> fx.Graph | None:
-    """The calls of the model, read off a copy; None where that is not possible."""
+    """The calls of the model, read off a copy; None where that is not possible, or draws a random number."""
+    random = torch.get_rng_state()
     try:
-        return _Tracer().trace(copy.deepcopy(model))
+        found = fx.Tracer().trace(copy.deepcopy(model))
+        return found if torch.equal(random, torch.get_rng_state()) else None
     except Exception:  # a user's forward may raise anything when it is given symbols
         return None
+    finally:
+        torch.set_rng_state(random)
 
 
 def forks(graph: fx.Graph, modules: dict[str, nn.Module]) -> list[Fork]:
-    """All forks of at least two branches with work in them; none with random numbers, whose order would change."""
+    """All forks of at least two branches with work in them.
+
+    None with random numbers, whose order would change, and none with parameters that are used elsewhere too, whose
+    gradients would add up in another order.
+    """
     place = {node: number for number, node in enumerate(graph.nodes)}
     after = _descendants(graph)
+    times = Counter(tensor for node in graph.nodes for tensor in tensors(node, modules))
+    shared = {tensor for tensor, count in times.items() if count > 1}
     found: list[Fork] = []
     taken: set[fx.Node] = set()
     for source in graph.nodes:
         fork = None if source in taken else _fork(source, place, after)
         inside = [] if fork is None else [node for branch in fork.branches for node in branch]
-        if fork is None or any(_random(node, modules) or _overwrites(node, source, modules) for node in inside):
+        if fork is None or any(
+            random(node, modules) or _overwrites(node, source, modules) or not shared.isdisjoint(tensors(node, modules))
+            for node in inside
+        ):
             continue
         found.append(fork)
         taken.update(inside)
@@ -80,12 +87,29 @@ def _fork(source: fx.Node, place: dict[fx.Node, int], after: dict[fx.Node, set[f
     return Fork(source, [branch for branch in branches if branch], join) if alone and closed and len(own) > 1 else None
 
 
-def _random(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+def tensors(node: fx.Node, modules: dict[str, nn.Module]) -> list[torch.Tensor]:
+    """The parameters and buffers that a node uses."""
     if node.op == "call_module":
-        name = type(modules[str(node.target)]).__name__
-        return name.startswith(_RANDOM_MODULES) or name in ("LSTM", "GRU", "RNN", "MultiheadAttention")
+        module = modules[str(node.target)]
+        return [*module.parameters(), *module.buffers()]
+    if node.op != "get_attr":
+        return []
+    owner, _, name = str(node.target).rpartition(".")
+    value = getattr(modules[owner], name)
+    return [value] if isinstance(value, torch.Tensor) else []
+
+
+def random(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether a node of a traced model draws random numbers, or may."""
+    if node.op == "call_module":
+        module = modules[str(node.target)]
+        name = type(module).__name__
+        drops = name.startswith(_RANDOM_MODULES) and getattr(module, "p", None) != 0
+        return drops or name in ("LSTM", "GRU", "RNN", "MultiheadAttention")
     target: Any = node.target
     name = target if isinstance(target, str) else getattr(target, "__name__", "")
+    if name == "scaled_dot_product_attention":
+        return bool(node.kwargs.get("dropout_p", node.args[4] if len(node.args) > 4 else 0))
     return any(word in name for word in _RANDOM_FUNCTIONS)
 
 

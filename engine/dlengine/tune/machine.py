@@ -11,11 +11,16 @@ import torch
 from torch import nn
 
 
-def key(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor) -> str:
-    """A digest of the layers, shapes and types of the model, the optimizer, the batch, the device and the torch."""
+def key(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, *, record: bool = True) -> str:
+    """A digest of the layers, shapes and types of the model, the optimizer, the batch, the device and the torch.
+
+    Also of the autocast under which it is called, and of whether the model's call may be recorded.
+    """
     layers = [f"{name} {type(module).__qualname__} {module.extra_repr()}" for name, module in model.named_modules()]
     tensors = [f"{name} {tuple(value.shape)} {value.dtype}" for name, value in model.named_parameters()]
     batch = f"{tuple(x.shape)} {x.dtype}"
+    cast = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else None
+    batch += f" {cast} {record}"
     parts = [*layers, *tensors, type(optimizer).__qualname__, batch, machine(x.device), torch.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 

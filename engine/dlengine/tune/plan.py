@@ -13,7 +13,8 @@ class Plan:
     channels_last: 2-d convolutions hold their weights in that order, and so hand on activations in it.
     inplace: ReLU layers that overwrite their input, by name. pool_first: pairs (ReLU, MaxPool2d) run in reverse order.
     fused: the optimizer updates all parameters in one kernel. threads: 0 leaves torch's number.
-    compile: torch.compile.
+    compile: torch.compile. branches: independent branches run together.
+    graph: forward and backward are replayed as CUDA graphs.
     """
 
     channels_last: bool = False
@@ -23,6 +24,8 @@ class Plan:
     allocator: bool = False
     threads: int = 0
     compile: bool = False
+    branches: bool = False
+    graph: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
@@ -38,8 +41,10 @@ class Plan:
             f"{len(self.pool_first)} ReLUs after pooling": self.pool_first,
             "fused optimizer": self.fused,
             "memory kept": self.allocator,
-            f"{self.threads} threads": self.threads,
+            f"{self.threads} thread{'s'[: self.threads != 1]}": self.threads,
             "torch.compile": self.compile,
+            "branches together": self.branches,
+            "CUDA graph": self.graph,
         }
         return ", ".join(name for name, on in parts.items() if on) or "plain torch"
 

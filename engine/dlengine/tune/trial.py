@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import nn
 
 from dlengine.tune.apply import applied
+from dlengine.tune.graph import Cast
 from dlengine.tune.plan import Plan
+from dlengine.tune.prepare import prepared
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -19,28 +23,47 @@ BLOCK = 0.03  # seconds at least between two looks at the clock
 
 
 class Trial:
-    """Training steps of a copy of the model on one batch."""
+    """Training steps of a copy of the model on one batch; cast: the autocast for the forward pass and the loss."""
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss, x: torch.Tensor, y: torch.Tensor
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: Loss,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        cast: Cast = nullcontext,
     ) -> None:
         # Together, so that the copied optimizer holds the copied parameters.
         self._model, self._optimizer = copy.deepcopy((model, optimizer))
         self._model.train()
-        self._loss, self._x, self._y = loss, x, y
+        self._loss, self._x, self._y, self._cast = loss, x, y, cast
+        self._prepared: dict[Plan, nn.Module | None] = {}
 
     def seconds(self, plan: Plan, steps: int) -> float:
-        """Wall time of one step, the mean of `steps`."""
+        """Wall time of one step, the mean of `steps`; infinite for a plan that this model does not allow."""
         with applied(plan, self._model, self._optimizer):
-            model = torch.compile(self._model) if plan.compile else self._model
+            self._optimizer.zero_grad(set_to_none=True)
+            model = self._made(plan)
+            if model is None:
+                return math.inf
             self._wait()
             began = time.perf_counter()
             for _ in range(steps):
                 self._optimizer.zero_grad(set_to_none=True)
-                self._loss(model(self._x), self._y).backward()
+                with self._cast():
+                    loss = self._loss(model(self._x), self._y)
+                loss.backward()
                 self._optimizer.step()
             self._wait()
             return (time.perf_counter() - began) / steps
+
+    def _made(self, plan: Plan) -> nn.Module | None:
+        """What the plan's steps call, made once: tracing and recording take their time."""
+        if plan not in self._prepared:
+            made, possible = prepared(plan, self._model, self._x, self._cast)
+            self._prepared[plan] = made if possible == plan else None
+        return self._prepared[plan]
 
     def compare(self, plans: Sequence[Plan], rounds: int, step: float) -> list[float]:
         """Median seconds of a step under each plan; the plans take turns, so that load from outside meets all alike."""
