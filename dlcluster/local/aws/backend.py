@@ -39,6 +39,8 @@ class Backend:
         share_model_files()
         from moto.cloudwatch.responses import CloudWatchResponse
         from moto.core import DEFAULT_ACCOUNT_ID
+        from moto.core.serialize import return_if_not_empty
+        from moto.ec2.responses._base_response import EC2BaseResponse
         from moto.moto_api._internal import moto_api_backend
         from moto.server import DomainDispatcherApplication, create_backend_app
 
@@ -47,6 +49,10 @@ class Backend:
         quicken()
         # moto's PutMetricAlarm takes a composite alarm's rule, but no operation of the name leads there.
         CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
+        # What an instance does not have is left out, as on AWS.
+        told = EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER
+        told["InstanceNetworkInterface.Association"] = return_if_not_empty
+        told["Instance.StateReason"] = lambda reason: reason if reason and reason.code else None
         self._application = DomainDispatcherApplication(create_backend_app)
         moto_api_backend.reset()
 
@@ -75,6 +81,17 @@ class Backend:
             raise AwsError(error.get("Code", "InternalFailure"), error.get("Message", ""), answer.status)
         parsed.pop("ResponseMetadata", None)
         return parsed
+
+    def ec2_answer(self, action: str, result: Any, request_id: str) -> bytes:
+        """What an operation of EC2 answers, in the words in which moto tells of its own objects."""
+        from moto.core.serialize import EC2Serializer, SerializationContext, XFormedAttributePicker
+        from moto.core.utils import get_service_model
+        from moto.ec2.responses._base_response import EC2BaseResponse
+
+        picker = XFormedAttributePicker(response_transformers=EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER)
+        operation = get_service_model("ec2").operation_model(action)
+        serializer = EC2Serializer(operation, SerializationContext(request_id), value_picker=picker)
+        return str(serializer.serialize(result)["body"]).encode()
 
     @staticmethod
     def shape(service: str, action: str) -> Any:

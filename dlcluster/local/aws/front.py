@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from dlcluster.local.aws import managed_policies
 from dlcluster.local.aws.backend import Answer, Backend
 from dlcluster.local.aws.calls import CallLog, Record
 from dlcluster.local.aws.capacity import Capacity
@@ -165,6 +166,7 @@ class Emulator:
         return Answer(response.status, headers, response.body), response.error
 
     def _ask_moto(self, call: Call, environ: dict[str, Any]) -> Answer:
+        managed_policies.provide(self.account_id, call)
         if call.action == "PutObject" and call.form:
             # urllib calls every body a form unless it is told otherwise, and moto would swallow a form.
             environ["CONTENT_TYPE"] = "binary/octet-stream"

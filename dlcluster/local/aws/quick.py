@@ -1,34 +1,62 @@
 """Makes moto answer faster where it works out the same thing again for every request or every field.
 
 What is replaced gives the same results: which operations a class has, under which names a field may stand in an object,
-the tags of one resource, the image of an instance, and XML out of dictionaries.
+the tags of one resource, the image of an instance, EC2's answers, and XML out of dictionaries. These are private parts
+of moto: another version than the one that they were compared with stays as it is, and is slower.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterable
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from dlcluster.local.aws import ec2_xml
+
+COMPARED_WITH = "5.2.5"
+
+log = logging.getLogger(__name__)
+
+
+# What was replaced: where, its name, and moto's own.
+replaced: list[tuple[Any, str, Any]] = []
+
 
 @functools.cache
 def quicken() -> None:
-    """Once for the process."""
+    """Once for the process, and for the version of moto that is known well enough."""
+    import moto
+
+    if moto.__version__ != COMPARED_WITH:
+        log.warning(
+            "moto %s is left as it is, and slow: what makes %s faster may not fit", moto.__version__, COMPARED_WITH
+        )
+        return
+    for owner, name, faster in _replacements():
+        replaced.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, faster)
+
+
+def _replacements() -> list[tuple[Any, str, Any]]:
     from moto import backends
     from moto.core import responses, serialize
     from moto.ec2.models.amis import AmiBackend
     from moto.ec2.models.core import TaggedEC2Resource
 
     modules = frozenset(backends.list_of_moto_modules())
-    backends.list_of_moto_modules = lambda: modules
-    responses.method_names_from_class = functools.cache(responses.method_names_from_class)
-    picker = serialize.XFormedAttributePicker
-    picker.get_possible_keys = _remembered(picker.get_possible_keys)
-    picker.__call__ = _pick
-    serialize.EC2Serializer._serialize_body = lambda self, body: document(body)
-    TaggedEC2Resource.get_tags = _tags_of
-    AmiBackend.describe_images = _image_by_id(AmiBackend.describe_images)
+    picker, ec2 = serialize.XFormedAttributePicker, serialize.EC2Serializer
+    return [
+        (backends, "list_of_moto_modules", lambda: modules),
+        (responses, "method_names_from_class", functools.cache(responses.method_names_from_class)),
+        (picker, "get_possible_keys", _remembered(picker.get_possible_keys)),
+        (picker, "__call__", _pick),
+        (ec2, "_serialize_body", lambda self, body: document(body)),
+        (ec2, "_serialize_result", _ec2_answer(ec2._serialize_result)),
+        (TaggedEC2Resource, "get_tags", _tags_of),
+        (AmiBackend, "describe_images", _image_by_id(AmiBackend.describe_images)),
+    ]
 
 
 def _remembered(find: Any) -> Any:
@@ -65,6 +93,19 @@ def _pick(self: Any, context: Any) -> Any:
         fits = (transform for end, transform in self.response_transformers.items() if path.endswith(end))
         known[path] = next(fits, None)
     return known[path](value) if known[path] else value
+
+
+def _ec2_answer(serialize: Any) -> Any:
+    """EC2's answers, written at once where their shape allows it."""
+
+    def answer(self: Any, response: Any, result: Any) -> Any:
+        if not ec2_xml.can_write(self.operation_model):
+            return serialize(self, response, result)
+        response["body"] = ec2_xml.body(self, result)
+        response["headers"]["Content-Type"] = self.CONTENT_TYPE
+        return response
+
+    return answer
 
 
 def _tags_of(self: Any) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from dlcluster.local.aws.addresses import Addresses
 from dlcluster.local.aws.autoscaling import AutoScaling
 from dlcluster.local.aws.budgets import Budgets
 from dlcluster.local.aws.cloudformation import CloudFormation
+from dlcluster.local.aws.described import InstanceDescriptions
 from dlcluster.local.aws.fsx import FileSystems
 from dlcluster.local.aws.identity import Identity
 from dlcluster.local.aws.images import ImageParameters, OwnImages
@@ -33,6 +34,7 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
     "cloudformation": [CloudFormation],
     "ec2": [
         Instances,
+        InstanceDescriptions,
         InstanceOptions,
         InstanceTypes,
         OwnImages,

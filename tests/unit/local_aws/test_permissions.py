@@ -325,6 +325,41 @@ def test_managed_policies_and_boundaries_count(nodes: Nodes) -> None:
     nodes.iam.detach_role_policy(RoleName="node", PolicyArn=policy)
 
 
+def test_managed_policies_of_aws_count(nodes: Nodes) -> None:
+    arn = "arn:aws:iam::aws:policy/{}"
+    nodes.may({"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"})
+    s3, ssm = nodes.client("s3"), nodes.client("ssm")
+    assert refused(s3.get_object, Bucket="theirs", Key="bundles/x")[0] == "AccessDenied"
+    nodes.iam.attach_role_policy(RoleName="node", PolicyArn=arn.format("AmazonS3ReadOnlyAccess"))
+    assert s3.get_object(Bucket="theirs", Key="bundles/x")["Body"].read() == b"x"
+    assert refused(s3.put_object, Bucket="theirs", Key="y", Body=b"y")[0] == "AccessDenied"
+    nodes.iam.attach_role_policy(RoleName="node", PolicyArn=arn.format("AmazonSSMManagedInstanceCore"))
+    assert ssm.get_parameters(Names=["none"])["InvalidParameters"] == ["none"]
+    assert refused(ssm.put_parameter, Name="x", Value="y", Type="String")[0] == "AccessDeniedException"
+    nodes.iam.attach_role_policy(RoleName="node", PolicyArn=arn.format("AdministratorAccess"))
+    nodes.client("ec2").describe_instances()
+    attached = nodes.iam.list_attached_role_policies(RoleName="node")["AttachedPolicies"]
+    assert len(attached) == 3
+    for item in attached:
+        nodes.iam.detach_role_policy(RoleName="node", PolicyArn=item["PolicyArn"])
+    assert refused(s3.get_object, Bucket="theirs", Key="bundles/x")[0] == "AccessDenied"
+
+
+def test_managed_policies_of_aws_are_found_and_listed(nodes: Nodes) -> None:
+    core = "arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM"
+    policy = nodes.iam.get_policy(PolicyArn=core)["Policy"]
+    assert (policy["PolicyName"], policy["Path"]) == ("AmazonEC2RoleforSSM", "/service-role/")
+    version = nodes.iam.get_policy_version(PolicyArn=core, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    assert version["Document"]["Statement"]
+    unknown = "arn:aws:iam::aws:policy/AmazonEC2RoleforSSM"  # the path is a part of the name
+    assert refused(nodes.iam.attach_role_policy, RoleName="node", PolicyArn=unknown)[0] == "NoSuchEntity"
+    assert refused(nodes.iam.create_policy_version, PolicyArn=core, PolicyDocument="{}")[0] != "InternalFailure"
+    local = nodes.iam.list_policies(Scope="Local")["Policies"]
+    assert not [item for item in local if item["Arn"].startswith("arn:aws:iam::aws:")]
+    pages = nodes.iam.get_paginator("list_policies").paginate(Scope="AWS")
+    assert len({item["Arn"] for page in pages for item in page["Policies"]}) > 1000
+
+
 def test_a_buckets_policy_lets_in_and_keeps_out(nodes: Nodes) -> None:
     def policy(*statements: dict[str, Any]) -> None:
         nodes.s3.put_bucket_policy(Bucket="theirs", Policy=json.dumps({"Statement": list(statements)}))
