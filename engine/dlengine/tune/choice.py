@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -105,14 +106,22 @@ def _by_measurement(
     if whole < SHORT_SECONDS:
         return None
     plans = [rule, *alternatives(rule, x.device, seconds=whole)]
-    if record:
-        plans += recordings(rule, model, x.device)
-    rounds = int(min(LONGEST, PART * whole) / (len(plans) * max(step, 0.03))) - 1
+    ways = recordings(model, x.device) if record else []
+    runs = len(plans) + (1 + len(ways) if ways else 0)
+    rounds = min(9, int(min(LONGEST, PART * whole) / (runs * max(step, 0.03))) - 1)
     if rounds < 2:
         return None
-    times = trial.compare(plans, min(rounds, 9), step)
-    best = min(range(len(plans)), key=times.__getitem__)
-    return plans[best] if times[best] < MARGIN * times[0] else rule
+    best = _fastest(plans, trial.compare(plans, rounds, step))
+    if not ways:
+        return best
+    plans = [best, *(replace(best, **{"threads": 0, **way}) for way in ways)]
+    return _fastest(plans, trial.compare(plans, rounds, step))
+
+
+def _fastest(plans: list[Plan], times: list[float]) -> Plan:
+    """The first one, unless another one beats it clearly."""
+    place = min(range(len(plans)), key=times.__getitem__)
+    return plans[place] if times[place] < MARGIN * times[0] else plans[0]
 
 
 def alternatives(rule: Plan, device: torch.device, *, seconds: float) -> list[Plan]:
@@ -127,17 +136,20 @@ def alternatives(rule: Plan, device: torch.device, *, seconds: float) -> list[Pl
     return [plan for plan in plans if plan != rule]
 
 
-def recordings(rule: Plan, model: nn.Module, device: torch.device) -> list[Plan]:
-    """The rule with branches together, which on a CPU share out the threads, and with CUDA graphs on a GPU."""
+def recordings(model: nn.Module, device: torch.device) -> list[dict[str, Any]]:
+    """Settings under which the model's call is recorded: with branches together, and as CUDA graphs on a GPU.
+
+    On a CPU branches share out torch's threads; a number of threads that somebody chose is left alone.
+    """
     branches = Parallel.of(model) is not None
     if device.type == "cuda":
         graph = graphs.fits(model)
-        plans = [replace(rule, graph=True)] if graph else []
-        return [*plans, replace(rule, branches=True, graph=graph)] if branches else plans
+        ways = [{"graph": True}] if graph else []
+        return [*ways, {"branches": True, "graph": graph}] if branches else ways
     if not branches or not _may_use_fewer_threads(device):
         return []
     threads = torch.get_num_threads()
-    return [replace(rule, branches=True, threads=threads // part) for part in (2, 4) if threads >= part]
+    return [{"branches": True, "threads": threads // part} for part in (2, 4) if threads >= part]
 
 
 def _may_use_fewer_threads(device: torch.device) -> bool:

@@ -249,15 +249,15 @@ class Stop(Callback):
 
 
 def test_one_thread_a_busy_machine_and_a_chosen_number_leave_branches_serial(monkeypatch):
-    def plans(threads: int, *, quiet: bool = True, model: nn.Module | None = None) -> list[Plan]:
+    def ways(threads: int, *, quiet: bool = True, model: nn.Module | None = None) -> list[dict]:
         with monkeypatch.context() as patch:
             patch.setattr(torch, "get_num_threads", lambda: threads)
             patch.setattr(choice, "_machine_is_quiet", lambda: quiet)
-            return choice.recordings(Plan(), model or stacked(), torch.device("cpu"))
+            return choice.recordings(model or stacked(), torch.device("cpu"))
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert plans(8) == [Plan(branches=True, threads=4), Plan(branches=True, threads=2)]
-    assert plans(2) == [Plan(branches=True, threads=1)]
-    assert plans(1) == plans(8, quiet=False) == plans(8, model=nn.Linear(3, 3)) == []
+    assert ways(8) == [{"branches": True, "threads": 4}, {"branches": True, "threads": 2}]
+    assert ways(2) == [{"branches": True, "threads": 1}]
+    assert ways(1) == ways(8, quiet=False) == ways(8, model=nn.Linear(3, 3)) == []
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    assert plans(8) == []
+    assert ways(8) == []

@@ -252,12 +252,9 @@ def test_on_a_gpu_graphs_and_branches_in_graphs_are_measured_where_the_model_all
     device = torch.device("cuda")
     branching = Split(nn.Linear(6, 6))
     drops = nn.Sequential(Split(nn.Linear(6, 6)), nn.Dropout(0.1))
-    assert choice.recordings(PLAIN, network(), device) == [replace(PLAIN, graph=True)]
-    assert choice.recordings(PLAIN, branching, device) == [
-        replace(PLAIN, graph=True),
-        replace(PLAIN, branches=True, graph=True),
-    ]
-    assert choice.recordings(PLAIN, drops, device) == [replace(PLAIN, branches=True)]
+    assert choice.recordings(network(), device) == [{"graph": True}]
+    assert choice.recordings(branching, device) == [{"graph": True}, {"branches": True, "graph": True}]
+    assert choice.recordings(drops, device) == [{"branches": True, "graph": False}]
 
 
 def test_branches_are_recorded_inside_the_graph(monkeypatch):
