@@ -12,6 +12,7 @@ if [ "${1:-}" = slow ]; then
     need debootstrap debootstrap
     need packer packer
     need cloud-init cloud-init
+    need buildah buildah
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Isolated Python environments below $PARAM_PREFIX. Source it: . ./python.sh
 
-# What conda-forge is asked for; micromamba checks its packages against the digests of the channel's index.
-declare -A PYTHON_RELEASES=([2.7]=2.7.18 [3.6]=3.6.15 [3.7]=3.7.12 [3.8]=3.8.20 [3.11]=3.11.13)
+# What conda-forge is asked for; micromamba checks its packages against the digests of the channel's index. Of Python 2.7
+# conda-forge stopped at 2.7.15.
+declare -A PYTHON_RELEASES=([2.7]=2.7.15 [3.6]=3.6.15 [3.7]=3.7.12 [3.8]=3.8.20 [3.11]=3.11.13)
 
 # Print the path of a Python X.Y: one made before, one on PATH that can make environments, or a new one of conda-forge.
 python_of() {

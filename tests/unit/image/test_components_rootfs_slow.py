@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from dlcluster.image import rootfs
 from dlcluster.image.library import Library
 from dlcluster.image.load import load_image
-from dlcluster.image.rootfs import Place, build
+from dlcluster.image.resolved import Image, Step
+from dlcluster.image.rootfs import TARGET, Place, build
 
+CHROOT = str(Path(rootfs.__file__).with_name("chroot.sh"))
 IMAGES = Path(__file__).parents[3] / "images"
 HEAD = "name: tried\nsummary: For a test\nbase: debian-12\nroot_gib: 30\n"
 SLURM = f"{HEAD}components: [node, slurm]\n"
@@ -39,11 +42,34 @@ def built(recipe: str, tmp_path: Path) -> str:
             binds.append(f"{os.environ[name]}:/mnt/{name}")
             environment.append(f"{name}=/mnt/{name}")
     place = Place(tmp_path / "root", binds=tuple(binds), env=tuple(environment))
+    image = load_image(Library((tmp_path / "images", IMAGES)), "tried")
     try:
-        build(load_image(Library((tmp_path / "images", IMAGES)), "tried"), place, print)
+        build(image, place, print)
+        for step in image.installs:
+            once_more(image, step, place)
         return place.log.read_text()
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", str(place.root)], check=True)
+
+
+def once_more(image: Image, step: Step, place: Place) -> None:
+    """install.sh and test.sh of what is there already."""
+    pairs = [f"{name}={value}" for name, value in image.environment(step, TARGET).items()]
+    command = ["env", f"--chdir={step.folder}", *pairs, *place.env, "bash", "-c", "bash install.sh && bash test.sh"]
+    inside = [
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "bash",
+        CHROOT,
+        str(place.root),
+        *place.binds,
+        "--",
+    ]
+    done = subprocess.run([*inside, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def test_slurm_runs_a_job_by_srun_and_one_by_sbatch(tmp_path):

@@ -1,4 +1,4 @@
-"""What images/shared/common.sh fetches is checked: run in bash, with a curl that serves files of the test's own."""
+"""What images/shared fetches is checked: run in bash, with a curl and a micromamba of the test's own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+PYTHON = Path(__file__).parents[3] / "images/shared/python.sh"
 COMMON = Path(__file__).parents[3] / "images/shared/common.sh"
 CURL = """#!/bin/bash
 # usage: curl OPTIONS --output PATH URL
@@ -98,3 +100,31 @@ def test_a_signed_file_is_taken_only_with_a_signature_of_the_key(shell, keys, si
     answer = shell.run(f"download_signed {urls} key.asc here")
     assert (answer.returncode == 0) == bool(taken), answer.stderr
     assert (shell.folder / "here").exists() == bool(taken)
+
+
+MICROMAMBA = f"""#!/bin/bash
+echo "$*" >>"$SERVED/log"
+while [[ $1 != --prefix ]]; do shift; done
+mkdir -p "$2/bin"
+ln -s {sys.executable} "$2/bin/python"
+"""
+
+
+def test_a_python_that_the_system_lacks_is_made_once_of_conda_forge(shell):
+    prefix = shell.folder / "dl"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin/micromamba").write_text(MICROMAMBA)
+    (prefix / "bin/micromamba").chmod(0o755)
+    (shell.folder / "bin/python2.7").write_text("#!/bin/sh\nexit 1\n")  # one that cannot make environments is none
+    (shell.folder / "bin/python2.7").chmod(0o755)
+    for _ in range(2):
+        answer = shell.run(f". {PYTHON}; PARAM_PREFIX={prefix} python_of 2.7")
+        assert answer.stdout == f"{prefix}/python/2.7/bin/python\n"
+    (asked,) = (shell.served / "log").read_text().splitlines()
+    assert asked.endswith("--override-channels --channel conda-forge python=2.7.15 pip")
+
+
+def test_without_micromamba_a_missing_python_is_an_error_that_says_so(shell):
+    answer = shell.run(f". {PYTHON}; PARAM_PREFIX={shell.folder} python_of 3.1")
+    assert answer.returncode != 0
+    assert "there is no Python 3.1 here, and no" in answer.stderr

@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-cpu-d3684b3d48cc3084-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-cpu-e1124f82d1a5ed8e-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "PyTorch for the CPU, and JupyterLab; small, for heads, tests and machines without GPUs"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-cpu"
     "dlcluster:recipe"      = "cpu"
-    "dlcluster:recipe-hash" = "d3684b3d48cc3084"
+    "dlcluster:recipe-hash" = "e1124f82d1a5ed8e"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-cpu"
     "dlcluster:recipe"      = "cpu"
-    "dlcluster:recipe-hash" = "d3684b3d48cc3084"
+    "dlcluster:recipe-hash" = "e1124f82d1a5ed8e"
   }
   source_ami_filter {
     most_recent = true

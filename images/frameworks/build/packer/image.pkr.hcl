@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-frameworks-c5111a9c40c398b5-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-frameworks-b1db478bb470b9d6-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "Every framework, old ones too, each in an environment of its own with a kernel in JupyterLab"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-frameworks"
     "dlcluster:recipe"      = "frameworks"
-    "dlcluster:recipe-hash" = "c5111a9c40c398b5"
+    "dlcluster:recipe-hash" = "b1db478bb470b9d6"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-frameworks"
     "dlcluster:recipe"      = "frameworks"
-    "dlcluster:recipe-hash" = "c5111a9c40c398b5"
+    "dlcluster:recipe-hash" = "b1db478bb470b9d6"
   }
   source_ami_filter {
     most_recent = true

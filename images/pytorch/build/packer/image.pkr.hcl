@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-pytorch-c8a9e396f703bda9-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-pytorch-3a8c7022ccf5809a-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "PyTorch on GPUs with NCCL over EFA, and JupyterLab"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-pytorch"
     "dlcluster:recipe"      = "pytorch"
-    "dlcluster:recipe-hash" = "c8a9e396f703bda9"
+    "dlcluster:recipe-hash" = "3a8c7022ccf5809a"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-pytorch"
     "dlcluster:recipe"      = "pytorch"
-    "dlcluster:recipe-hash" = "c8a9e396f703bda9"
+    "dlcluster:recipe-hash" = "3a8c7022ccf5809a"
   }
   source_ami_filter {
     most_recent = true

@@ -16,7 +16,7 @@ variable "context" {
 }
 
 source "amazon-ebs" "image" {
-  ami_name        = "dlcluster-slurm-a72a31f937164f49-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
+  ami_name        = "dlcluster-slurm-e403cc1db7876fef-${formatdate("YYYYMMDD-hhmmss", timestamp())}"
   ami_description = "Head or worker of a Slurm cluster, with PyTorch on GPUs and NCCL over EFA"
   region          = var.region
   instance_type   = var.instance_type
@@ -24,12 +24,12 @@ source "amazon-ebs" "image" {
   tags = {
     "Name"                  = "dlcluster-slurm"
     "dlcluster:recipe"      = "slurm"
-    "dlcluster:recipe-hash" = "a72a31f937164f49"
+    "dlcluster:recipe-hash" = "e403cc1db7876fef"
   }
   snapshot_tags = {
     "Name"                  = "dlcluster-slurm"
     "dlcluster:recipe"      = "slurm"
-    "dlcluster:recipe-hash" = "a72a31f937164f49"
+    "dlcluster:recipe-hash" = "e403cc1db7876fef"
   }
   source_ami_filter {
     most_recent = true
