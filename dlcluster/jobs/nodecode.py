@@ -36,26 +36,35 @@ def call(connection: Connection, entry: str, payload: dict[str, Any], *, timeout
     """Start `main(payload)` of a node module. timeout: seconds until its output must have ended (TimeoutError)."""
     modules = [[name, _source(name)] for name in MODULES[entry]]
     request = json.dumps({"modules": modules, "entry": entry, "payload": payload}).encode()
-    stream = connection.stream(["python3", "-I", "-c", _source("loader")], stdin=request)
+    stream = connection.stream(["python3", "-I", "-S", "-c", _source("loader")], stdin=request)
     stream.limit(timeout)
     return Lines(stream)
 
 
-def ask(connection: Connection, entry: str, payload: dict[str, Any], *, timeout: float = 60) -> dict[str, Any]:
-    """Call and return the last line it prints. UserError NODE_LOST when it does not answer properly."""
-    lines = call(connection, entry, payload, timeout=timeout)
+def answers(
+    connection: Connection, entry: str, payload: dict[str, Any], *, timeout: float = 60
+) -> Iterator[dict[str, Any]]:
+    """Call and pass on every line it prints, at least one. UserError NODE_LOST when it does not answer properly."""
+    lines, silence = call(connection, entry, payload, timeout=timeout), True
     try:
-        answers = list(lines)
+        for line in lines:
+            silence = False
+            yield line
+        if silence:
+            raise _silent(connection, lines.stream)
     except TimeoutError:
         raise connection.lost(f"no answer within {timeout:.0f} s") from None
     finally:
         lines.stream.close()
-    if not answers:
-        raise silent(connection, lines.stream)
-    return answers[-1]
 
 
-def silent(connection: Connection, stream: Stream) -> Exception:
+def ask(connection: Connection, entry: str, payload: dict[str, Any], *, timeout: float = 60) -> dict[str, Any]:
+    """Call and return the last line it prints. UserError NODE_LOST when it does not answer properly."""
+    *_, last = answers(connection, entry, payload, timeout=timeout)
+    return last
+
+
+def _silent(connection: Connection, stream: Stream) -> Exception:
     """The error for a call that ended without an answer: its own last words are the reason."""
     code = stream.exit_code
     words = stream.stderr.decode("utf-8", "replace").strip().splitlines()

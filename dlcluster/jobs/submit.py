@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlcluster.errors import Exit, UserError
-from dlcluster.jobs import bundle as bundles
-from dlcluster.jobs import control, nodecode, records, unchanged
-from dlcluster.jobs.bundle import Bundle
+from dlcluster.jobs import control, nodecode, records
 from dlcluster.jobs.cluster import Cluster
 from dlcluster.jobs.records import Job
+from dlcluster.jobs.ship import Code, Progress
 from dlcluster.remote.fanout import fan_out
 from dlcluster.remote.ssh import Gateway
 
+if TYPE_CHECKING:
+    from dlcluster.cloud.fleet import Node
+
 PULL_TIMEOUT = 600.0
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,12 @@ def submit(cluster: Cluster, gateway: Gateway, request: Request, progress: Progr
     job = _job(cluster, request)
     with ThreadPoolExecutor(1) as pool:
         connecting = pool.submit(fan_out, lambda node: gateway.connect(cluster.target(node)), cluster.nodes)
-        bundle = _ship(cluster, request, progress)
-        job = replace(job, bundle=bundle.sha256)
-        records.save(cluster.store, job)
-        url = cluster.store.url(bundle.key)
+        code = Code(cluster, request.root, request.script, progress)
         for outcome in connecting.result():
             outcome.unwrap()
+    job = replace(job, bundle=code.bundle.sha256)
     progress(f"starting {job.id} on {len(cluster.workers)} workers")
-    _start(cluster, gateway, job, url, request.parallel)
+    _start(cluster, gateway, job, code, request.parallel)
     return job
 
 
@@ -83,55 +82,40 @@ def _job(cluster: Cluster, request: Request) -> Job:
     )
 
 
-def _ship(cluster: Cluster, request: Request, progress: Progress) -> Bundle:
-    """The bundle, in the cluster's bucket; neither packed nor uploaded when it is there already."""
-    chosen = bundles.contents(request.root, request.script)
-    look, memory = unchanged.look(chosen), cluster.key.path.with_name("bundle.json")
-    bundle = look.recall(memory)
-    if bundle and cluster.store.exists(bundle.key):
-        progress(f"code unchanged ({_size(bundle)})")
-        return bundle
-    with tempfile.TemporaryDirectory(prefix="dlcluster-") as scratch:
-        bundle = bundles.pack(request.root, Path(scratch), chosen)
-        if cluster.store.exists(bundle.key):
-            progress(f"code unchanged ({_size(bundle)})")
-        else:
-            progress(f"uploading the code ({_size(bundle)})")
-            assert bundle.path
-            cluster.store.put(bundle.key, bundle.path)
-    look.keep(memory, bundle)
-    return bundle
+def _start(cluster: Cluster, gateway: Gateway, job: Job, code: Code, parallel: bool) -> None:
+    """Start the job on every node and write its record; on an error, what has started is stopped again.
 
-
-def _size(bundle: Bundle) -> str:
-    return f"{bundle.files} files, {bundle.size / 1e6:.1f} MB"
-
-
-def _start(cluster: Cluster, gateway: Gateway, job: Job, url: str, parallel: bool) -> None:
-    """The head answers with its ports before it has fetched anything; the workers start while it goes on."""
-    payload = {"url": url, "sha256": job.bundle, "parallel": parallel}
+    The head answers with its ports before it has fetched anything; the workers start while it goes on.
+    """
     spec = {**asdict(job), "token": secrets.token_hex(16)}
+
+    def pull(node: Node) -> Iterator[dict[str, Any]]:
+        payload = {"job": {**spec, "node": node.name}, "sha256": job.bundle, "parallel": parallel, "url": code.url}
+        connection = gateway.connect(cluster.target(node))
+        for answer in nodecode.answers(connection, "pull", payload, timeout=PULL_TIMEOUT):
+            if "wanted" in answer:
+                payload["url"] = code.wanted()
+                yield from nodecode.answers(connection, "pull", payload, timeout=PULL_TIMEOUT)
+            else:
+                yield answer
+
+    def started(node: Node) -> None:
+        for answer in pull(node):
+            _checked(job, node.name, answer)
+
+    head = pull(cluster.head)
+    spec["ports"] = _checked(job, "head", next(head))["ports"]
     try:
-        head = gateway.connect()
-        lines = nodecode.call(head, "pull", {**payload, "job": {**spec, "node": "head"}}, timeout=PULL_TIMEOUT)
-        answers = iter(lines)
-        first = _checked(job, "head", next(answers, None) or nodecode.silent(head, lines.stream))
-        spec["ports"] = first["ports"]
-
-        def pull(name: str) -> None:
-            connection = gateway.connect(cluster.target(cluster.node(name)))
-            answer = nodecode.ask(connection, "pull", {**payload, "job": {**spec, "node": name}}, timeout=PULL_TIMEOUT)
-            _checked(job, name, answer)
-
-        outcomes = fan_out(pull, [node.name for node in cluster.workers])
-        _checked(job, "head", next(answers, None) or nodecode.silent(head, lines.stream))
+        # The record comes last: its S3 client takes a while to load, and no node waits for it.
+        tasks = [*(partial(started, node) for node in cluster.workers), partial(records.save, cluster.store, job)]
+        outcomes = fan_out(lambda task: task(), tasks)
+        _checked(job, "head", next(head, {"error": "its python3 ended early"}))
         for outcome in outcomes:
             outcome.unwrap()
-    except _Busy:
-        cluster.store.delete(job.prefix)
-        raise
-    except BaseException:
+    except BaseException as error:
         control.stop_everywhere(cluster, gateway, job.id)
+        if isinstance(error, _Busy):
+            cluster.store.delete(job.prefix)
         raise
 
 
@@ -139,9 +123,7 @@ class _Busy(UserError):
     pass
 
 
-def _checked(job: Job, node: str, answer: dict[str, Any] | Exception) -> dict[str, Any]:
-    if isinstance(answer, Exception):
-        raise answer
+def _checked(job: Job, node: str, answer: dict[str, Any]) -> dict[str, Any]:
     if "busy" in answer:
         running = ", ".join(answer["busy"])
         raise _Busy(

@@ -73,7 +73,7 @@ class Head(Supervisor):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rendezvous.py")
         with open(self.path("logs", "rendezvous.log"), "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, script, str(descriptor)],
+                [sys.executable, "-S", script, str(descriptor)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -193,11 +193,12 @@ class Head(Supervisor):
         processes.kill_descendants()
         self.status(state="ended", ended=time.time(), outcome=verdict)
         deadline = time.monotonic() + self.limits["storing"]
+        self.stored["head"] = storing.store(self.spec, self.directory, {"logs": "logs/head"})
+        storing.put(self.spec, self.path("job.json"), "job.json")  # the client may have died before it could
         storing_nodes = {name for name, peer in self.peers.items() if "lost" not in self.ends[name]}
         while storing_nodes - self.stored.keys() and time.monotonic() < deadline:
             self._look(1.0)
         self.listener.close()
-        self.stored["head"] = storing.store(self.spec, self.directory, {"logs": "logs/head"})
         errors = {name: result["error"] for name, result in self.stored.items() if result["error"]}
         error = self.finish({"errors": errors})
         self.status(state="stored", stored={"errors": dict(errors, head=error) if error else errors})

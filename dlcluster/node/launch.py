@@ -57,6 +57,7 @@ def torchrun(spec: dict[str, Any], interpreter: str, processes: int, directory: 
         "--monitor-interval=0.05",
         "--no-python",
         interpreter,
+        "-S",  # rank.py needs nothing installed
         rank,
         directory,
         *program(spec, interpreter),
@@ -114,6 +115,17 @@ def environment(
     if interface:
         ours.update(GLOO_SOCKET_IFNAME=interface, NCCL_SOCKET_IFNAME=interface)
     return {**environ, **ours, **spec.get("env", {})}
+
+
+def torchrun_environment(
+    spec: dict[str, Any], environment: dict[str, str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The same for torchrun itself: it loads while the code is being copied, and must not load modules from there.
+
+    rank.py gives the program its PYTHONPATH.
+    """
+    own = spec.get("env", {}).get("PYTHONPATH", environ.get("PYTHONPATH", ""))
+    return {**environment, "PYTHONPATH": own, "DLCLUSTER_PYTHONPATH": environment["PYTHONPATH"]}
 
 
 def interface_of(address: str) -> str:

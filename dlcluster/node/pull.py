@@ -1,7 +1,8 @@
 """Brings a job to this node: fetches the bundle, unpacks it, starts the supervisor, and says so in JSON lines.
 
-Payload: {"job": job.json, "url", "sha256", "parallel"}. The head answers first with {"ports": {...}}, on sockets that
-are already listening and that its supervisor inherits: the others can start at once, without asking again.
+Payload: {"job": job.json, "url", "sha256", "parallel"}. url None: the caller thinks that the bundle is here already; if
+it is not, the only answer is {"wanted": sha256}. The head answers first with {"ports": {...}}, on sockets that are
+already listening and that its supervisor inherits: the others can start at once, without asking again.
 Then {"started": pid}, or {"busy": [job, ...]}, or {"error": text}.
 """
 
@@ -29,15 +30,16 @@ def main(payload: dict[str, Any]) -> int:
         lock = _claim(spec["id"], payload["parallel"])
         if isinstance(lock, list):
             return _say({"busy": lock}, 3)
+        directory = files.job_dir(spec["id"])
+        if payload["url"] is None and not os.path.isdir(files.bundle_dir(payload["sha256"])):
+            shutil.rmtree(directory)
+            return _say({"wanted": payload["sha256"]})
         sockets = {}
         if spec["node"] == "head":
             sockets = {name: _listen(spec["nodes"]["head"]) for name in ("rendezvous", "hub")}
             spec["ports"] = {name: sock.getsockname()[1] for name, sock in sockets.items()}
             _say({"ports": spec["ports"]})
         bundle = _fetch(payload["url"], payload["sha256"])
-        directory = files.job_dir(spec["id"])
-        # A copy of its own for every job: what a script writes beside itself never reaches the next job.
-        shutil.copytree(os.path.join(bundle, "code"), os.path.join(directory, "code"), symlinks=True)
         for name in ("logs", "ranks", "output"):
             os.mkdir(os.path.join(directory, name))
         files.write_json(os.path.join(directory, "job.json"), spec)
@@ -109,7 +111,7 @@ def _start(bundle: str, directory: str, lock: Any, sockets: list[socket.socket])
     descriptors = [lock.fileno()] + [sock.fileno() for sock in sockets]
     with open(os.path.join(directory, "supervisor.log"), "ab") as log:
         process = subprocess.Popen(
-            [sys.executable or "python3", "-m", "node.supervisor", directory] + [str(fd) for fd in descriptors],
+            [sys.executable or "python3", "-S", "-m", "node.supervisor", directory] + [str(fd) for fd in descriptors],
             cwd=bundle,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+CODE = "code"  # in JOB_DIR: where the program runs; it appears when it is complete
 GRACE = 0.3  # seconds a rank may still need to end by itself before a signal is passed on to it
 PR_SET_PDEATHSIG = 1
 
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
     log_path = os.path.join(directory, "logs", "rank-" + rank + ".log")
     with open(log_path, "ab", buffering=0) as log:
         try:
-            child = _start(program, log)
+            child = _start(program, _await_code(directory), log)
         except OSError as error:
             log.write((f"cannot start {program[0]}: {error}\n").encode())
             _write(path, dict(record, ended=time.time(), exit_code=127, failed_at=time.time()))
@@ -73,11 +74,22 @@ def die_with_parent(number: int) -> Callable[[], None]:
     return ask
 
 
-def _start(program: list[str], log: Any) -> subprocess.Popen[bytes]:
+def _await_code(directory: str) -> str:
     die_with_parent(signal.SIGTERM)()
+    path = os.path.join(directory, CODE)
+    while not os.path.isdir(path):  # the supervisor ends us if it never comes
+        time.sleep(0.01)
+    return path
+
+
+def _start(program: list[str], directory: str, log: Any) -> subprocess.Popen[bytes]:
+    python_path = os.environ.pop("DLCLUSTER_PYTHONPATH", None)
+    if python_path is not None:
+        os.environ["PYTHONPATH"] = python_path
     # A session of its own: torchrun signals our whole group, and the grace below would be none.
     child = subprocess.Popen(
         program,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

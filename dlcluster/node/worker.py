@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from selectors import EVENT_READ
 from typing import Any
@@ -28,6 +30,7 @@ class Worker(Supervisor):
     deadline = float("inf")
     told_rank0 = -1
     buffer = b""
+    no_code = ""  # why the job's code could not be copied
 
     def run(self) -> None:
         started = time.time()
@@ -38,6 +41,7 @@ class Worker(Supervisor):
         except OSError as error:
             end = self._failed_to_start(error)
         else:
+            threading.Thread(target=self._copy_code, daemon=True).start()
             self.status(state="running")
             self._tell({"running": True})
             end = self._end(self._watch(child))
@@ -63,8 +67,8 @@ class Worker(Supervisor):
         with open(self.path("logs", "torchrun.log"), "ab") as log:
             return subprocess.Popen(
                 command,
-                cwd=self.path("code"),
-                env=environment,
+                cwd=self.directory,
+                env=launch.torchrun_environment(self.spec, environment, os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -72,14 +76,25 @@ class Worker(Supervisor):
                 preexec_fn=die_with_parent(signal.SIGTERM),
             )
 
+    def _copy_code(self) -> None:
+        """A copy of its own for every job: what a script writes beside itself never reaches the next job.
+
+        It is made while torchrun loads. The ranks wait for its name, which it gets when it is complete.
+        """
+        try:
+            shutil.copytree(os.path.join(self.bundle, "code"), self.path("code.part"), symlinks=True)
+            os.rename(self.path("code.part"), self.path("code"))
+        except OSError as error:  # shutil.Error is one
+            self.no_code = f"cannot copy the code: {error}"
+
     def _watch(self, child: subprocess.Popen[bytes]) -> int:
         while child.poll() is None:
             self._listen()
             self._announce_rank0()
             if self.terminated and not self.stopped:
                 self._stop(child, "cancelled" if self.told_to_cancel() else "shutdown")
-            elif self.asked and not self.stopped:
-                self._stop(child, self.asked)
+            elif (self.asked or self.no_code) and not self.stopped:
+                self._stop(child, self.asked or "no code")
             if time.monotonic() > self.deadline:
                 child.kill()
                 processes.kill_descendants()
@@ -114,6 +129,9 @@ class Worker(Supervisor):
         left = processes.kill_descendants()
         self._announce_rank0()
         end: dict[str, Any] = {"exit_code": code, "stopped": self.stopped, "left": left, "failure": None}
+        if self.no_code:
+            end["failure"] = {"rank": None, "exit_code": code or 1, "at": time.time(), "log": [self.no_code]}
+            return end
         if self.stopped == "shutdown":
             end.update(lost="the node was told to shut down", at=time.time())
         ranks = [files.read_json(self.path("ranks", name)) for name in os.listdir(self.path("ranks"))]

@@ -94,7 +94,8 @@ def watched(cluster):
     """A long job that this test's `train` watches."""
     cluster.write("sleeps.py", SLEEPS)
     process = cluster.start("train", "sleeps.py", start_new_session=True)
-    assert "tick" in process.stdout.readline()
+    first = process.stdout.readline()
+    assert "tick" in first, process.stderr.read()
     yield process
     cluster.run("cancel")
     process.stdout.close()

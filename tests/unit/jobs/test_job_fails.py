@@ -160,8 +160,8 @@ def test_a_node_that_cannot_start_the_job_stops_it_on_the_others(site):
 
 
 def test_results_that_cannot_be_stored_are_told_and_do_not_change_the_exit_code(site):
+    site.store.broken = True  # for the nodes
     job = site.submit("print('done')")
-    site.store.broken = True
     outcome, _ = site.follow(job)
     assert (outcome.state, outcome.exit_code) == ("succeeded", 0)
     assert set(outcome.unstored) == {"head", "worker-0", "worker-1"}

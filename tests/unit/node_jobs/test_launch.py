@@ -37,7 +37,17 @@ def test_torchrun_meets_at_the_head_and_runs_the_ranks_through_our_wrapper():
     ):
         assert option in command
     wrapper = command.index("--no-python")
-    assert command[wrapper + 1 :] == ["/py", str(NODE / "rank.py"), "/job", "/py", "-u", "train.py", "--epochs", "2"]
+    assert command[wrapper + 1 :] == [
+        "/py",
+        "-S",
+        str(NODE / "rank.py"),
+        "/job",
+        "/py",
+        "-u",
+        "train.py",
+        "--epochs",
+        "2",
+    ]
 
 
 def test_programs_that_are_not_python_run_by_themselves():
@@ -70,6 +80,16 @@ def test_ranks_find_our_names_and_those_of_other_tools():
     assert env["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"
     assert (env["LR"], env["HOME"], env["OMP_NUM_THREADS"]) == ("0.1", "/h", "1")
     assert "OMP_NUM_THREADS" not in launch.environment(SPEC, 2, 2, "/job", "/bundle", {})
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, "/mine"), ({"PYTHONPATH": "/asked"}, "/asked")])
+def test_torchrun_itself_loads_nothing_from_the_code_that_is_still_being_copied(own, expected):
+    environ = {"PYTHONPATH": "/mine"}
+    spec = {**SPEC, "env": own}
+    ranks = launch.environment(spec, 1, 0, "/job", "/bundle", environ)
+    torchrun = launch.torchrun_environment(spec, ranks, environ)
+    assert torchrun.pop("DLCLUSTER_PYTHONPATH") == ranks["PYTHONPATH"]
+    assert torchrun == {**ranks, "PYTHONPATH": expected}
 
 
 def test_the_jobs_own_environment_has_the_last_word():

@@ -19,7 +19,7 @@ RANK = Path(dlcluster.node.__path__[0]) / "rank.py"
 
 @pytest.fixture
 def start(tmp_path):
-    for name in ("logs", "ranks"):
+    for name in ("logs", "ranks", "code"):
         (tmp_path / name).mkdir()
     started = []
 
@@ -51,6 +51,17 @@ def test_both_outputs_are_in_the_log_in_order_and_the_code_is_passed_on(start, t
     assert (tmp_path / "logs" / "rank-5.log").read_text() == "one\ntwo\nthree\n"
     assert record(tmp_path, "rank", "local_rank", "attempt", "exit_code") == (5, 1, 2, 7)
     assert record(tmp_path)["failed_at"] <= record(tmp_path)["ended"]
+
+
+def test_the_program_runs_in_the_code_once_that_is_complete(start, tmp_path):
+    (tmp_path / "code").rename(tmp_path / "code.part")
+    process = start("sh", "-c", "pwd; ls")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    (tmp_path / "code.part" / "train.py").touch()
+    (tmp_path / "code.part").rename(tmp_path / "code")
+    assert process.wait(10) == 0
+    assert (tmp_path / "logs" / "rank-5.log").read_text() == f"{tmp_path / 'code'}\ntrain.py\n"
 
 
 def test_success_is_no_failure(start, tmp_path):
