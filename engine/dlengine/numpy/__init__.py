@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as _numpy
 
+from dlengine.numpy import compiling as _compiling
 from dlengine.numpy import fallback as _fallback
 from dlengine.numpy import methods as _methods
 from dlengine.numpy.native import NATIVE as _NATIVE
@@ -23,6 +24,7 @@ _TABLES = (
 for _table in _TABLES.split():
     importlib.import_module(f"dlengine.numpy.table_{_table}")
 _methods.compose()
+_compiling.trace_operators()
 
 from dlengine.numpy import fft as fft  # noqa: E402 - the tables come first
 from dlengine.numpy import linalg as linalg  # noqa: E402

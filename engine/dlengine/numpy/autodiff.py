@@ -6,13 +6,13 @@ Outside any transformation `torch.autograd.grad` does it: the function runs as p
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import _engine_run_backward as _run_backward
 
 from dlengine.numpy.keeping import ArgumentWritten, keeping, suspended
 
@@ -68,13 +68,14 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.detach() if tensor.requires_grad else tensor
 
 
-@contextlib.contextmanager
-def _deeper() -> Iterator[None]:
-    token = _DEPTH.set(_DEPTH.get() + 1)
-    try:
-        yield
-    finally:
-        _DEPTH.reset(token)
+class _deeper:
+    """Inside, a function is being recorded."""
+
+    def __enter__(self) -> None:
+        self.token = _DEPTH.set(_DEPTH.get() + 1)
+
+    def __exit__(self, *error: object) -> None:
+        _DEPTH.reset(self.token)
 
 
 def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool) -> Recorded:
@@ -87,22 +88,29 @@ def _by_autograd(function: Traced, tensors: list[Tensor], keep: bool, once: bool
         rows = cotangents[0].shape[:1] if batched else ()
         if not live:
             return [source.new_zeros((*rows, *source.shape)) for source in sources]
-        with torch.enable_grad(), suspended() if batched else contextlib.nullcontext():
-            found = torch.autograd.grad(
-                [outputs[index] for index in live],
-                sources,
-                [cotangents[index] for index in live],
-                retain_graph=keep or not once,
-                create_graph=keep,
-                allow_unused=True,
-                is_grads_batched=batched,
-            )
+        ends, given = [outputs[index] for index in live], [cotangents[index] for index in live]
+        found = (_pulled_rows if batched else _pulled)(ends, sources, given, keep or not once, keep)
         pairs = zip(found, sources, strict=True)
         return [source.new_zeros((*rows, *source.shape)) if each is None else each for each, source in pairs]
 
     if keep:
         return Recorded(outputs, extra, pull)
     return Recorded([plain(output) for output in outputs], [plain(tensor) for tensor in extra], pull)
+
+
+def _pulled(
+    ends: list[Tensor], sources: list[Tensor], given: list[Tensor], retain: bool, keep: bool
+) -> Sequence[Tensor | None]:
+    """torch.autograd.grad without its checks of what is right here by construction."""
+    with torch.enable_grad():
+        return _run_backward(tuple(ends), tuple(given), retain, keep, tuple(sources), True, accumulate_grad=False)
+
+
+def _pulled_rows(
+    ends: list[Tensor], sources: list[Tensor], given: list[Tensor], retain: bool, keep: bool
+) -> Sequence[Tensor | None]:
+    with torch.enable_grad(), suspended():
+        return torch.autograd.grad(ends, sources, given, retain, keep, allow_unused=True, is_grads_batched=True)
 
 
 def _run(function: Traced, sources: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -212,13 +212,18 @@ def writable(tensor: Tensor) -> Tensor:
     return tensor
 
 
+@torch._dynamo.assume_constant_result
+def _castable(have: torch.dtype, want: torch.dtype, casting: Any) -> bool:
+    return numpy.can_cast(TO_NUMPY.get(have, "f4"), TO_NUMPY.get(want, "f4"), casting)
+
+
 def write(target: Any, value: Tensor, casting: str = "same_kind") -> Any:
     """Copy `value` into `target` (an array, or a NumPy array). Errors: ValueError (shape), TypeError (unsafe cast)."""
     if isinstance(target, numpy.ndarray):
         numpy.copyto(target, to_host(value), casting=casting)  # type: ignore[arg-type]
         return target
     goal = writable(tensor_of(target))
-    if not numpy.can_cast(TO_NUMPY.get(value.dtype, "f4"), TO_NUMPY.get(goal.dtype, "f4"), casting):  # type: ignore[arg-type]
+    if not _castable(value.dtype, goal.dtype, casting):
         have, want = (TO_NUMPY.get(dtype, dtype) for dtype in (value.dtype, goal.dtype))
         raise TypeError(f"Cannot cast output from {have!r} to {want!r} with casting rule '{casting}'")
     if tuple(goal.shape) != tuple(value.shape):

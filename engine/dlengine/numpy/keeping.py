@@ -20,10 +20,12 @@ _pop = torch._C._autograd._pop_saved_tensors_default_hooks
 _push = torch._C._autograd._push_saved_tensors_default_hooks
 
 
-class _Saved(list):
+class _Saved:
     """A tensor that the way back needs, and its version when it was saved."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "tensor", "version")
+    tensor: Tensor
+    version: int
 
 
 class ArgumentWritten(BaseException):
@@ -33,35 +35,39 @@ class ArgumentWritten(BaseException):
 class _Record:
     """What has been saved while one function ran; `fresh` waits to be sorted by memory, which only a write needs.
 
-    `shared` is memory that is the caller's.
+    `lent` are tensors that are the caller's, each list with a mark, the outermost function's first.
     """
 
     def __init__(self) -> None:
         self.fresh: list[weakref.ref[_Saved]] = []
         self.by_memory: dict[int, list[weakref.ref[_Saved]]] = {}
         self.writes = 0
-        self.shared: dict[int, object] = {}
+        self.lent: list[tuple[list[Tensor], object]] = []
+        self.owners: dict[int, object] | None = None  # the marks of `lent` by memory, when a write has asked for them
 
     def pack(self, tensor: Tensor) -> _Saved:
-        saved = _Saved((tensor, tensor._version))
+        saved = _Saved()
+        saved.tensor, saved.version = tensor, tensor._version
         self.fresh.append(weakref.ref(saved))
         return saved
 
     def keep(self, tensor: Tensor) -> None:
         self.writes += 1
         memory = _memory(tensor)
-        if memory in self.shared:
-            raise ArgumentWritten(self.shared[memory])
+        if self.owners is None:
+            self.owners = {_memory(each): mark for tensors, mark in reversed(self.lent) for each in tensors}
+        if memory in self.owners:
+            raise ArgumentWritten(self.owners[memory])
         for reference in self.fresh:
             saved = reference()
             if saved is not None:
-                self.by_memory.setdefault(_memory(saved[0]), []).append(reference)
+                self.by_memory.setdefault(_memory(saved.tensor), []).append(reference)
         self.fresh.clear()
         for reference in self.by_memory.pop(memory, ()):
             saved = reference()
-            if saved is not None and saved[0]._version == saved[1]:
-                copied = saved[0].detach().clone()
-                saved[:] = copied, copied._version
+            if saved is not None and saved.tensor._version == saved.version:
+                saved.tensor = saved.tensor.detach().clone()
+                saved.version = saved.tensor._version
 
 
 _current: ContextVar[_Record | None] = ContextVar("keeping", default=None)
@@ -74,8 +80,8 @@ def _memory(tensor: Tensor) -> int:
 
 
 def _unpack(saved: _Saved) -> Tensor:
-    tensor, version = saved
-    if tensor._version != version:
+    tensor = saved.tensor
+    if tensor._version != saved.version:
         raise RuntimeError(
             f"an array of shape {tuple(tensor.shape)} that the gradient needs was changed, by torch's own means "
             "or after the function had run: change a copy"
@@ -97,27 +103,32 @@ def before_write(tensor: Tensor) -> None:
         record.keep(tensor)
 
 
-@contextmanager
-def keeping(shared: list[Tensor]) -> Iterator[object]:
-    """Keep what is saved in here from later assignments; gives a mark that the exception carries.
+class keeping:
+    """`with keeping(lent) as mark:` keeps what is saved inside from later assignments.
 
-    shared: tensors that may be read but not written to. Errors: ArgumentWritten at the first such write.
+    lent: tensors that may be read but not written to. Errors: ArgumentWritten, with the mark, at the first such write.
     Nested ones are part of the outermost.
     """
-    outer, mark = _current.get(), object()
-    record = outer or _Record()
-    fresh = dict.fromkeys([_memory(tensor) for tensor in shared], mark)
-    before, record.shared = record.shared, {**fresh, **record.shared}
-    token = _current.set(record)
-    if outer is None:
-        _push(record.pack, _unpack)
-    try:
-        yield mark
-    finally:
-        if outer is None:
+
+    def __init__(self, lent: list[Tensor]) -> None:
+        self.lent = lent
+
+    def __enter__(self) -> object:
+        outer = _current.get()
+        self.outermost, self.record = outer is None, outer or _Record()
+        self.record.lent.append((self.lent, self))
+        self.record.owners = None
+        if self.outermost:
+            self.token = _current.set(self.record)
+            _push(self.record.pack, _unpack)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.outermost:
             _pop()
-        _current.reset(token)
-        record.shared = before
+            _current.reset(self.token)
+        self.record.lent.pop()
+        self.record.owners = None
 
 
 class Checkpointed:

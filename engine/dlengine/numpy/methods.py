@@ -24,11 +24,12 @@ OPERATORS = {
     "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
     "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
 }  # fmt: skip
-DIRECT = {  # between floats of one dtype torch's operator is NumPy's
+DIRECT = {  # between floats of one dtype, and with Python's numbers, torch's operator is NumPy's
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
     "matmul": operator.matmul,
 }  # fmt: skip
 FLOATS = frozenset({torch.float32, torch.float64})
+NUMBERS = frozenset({int, float})
 IN_PLACE = {"add": "add_", "subtract": "sub_", "multiply": "mul_", "divide": "div_"}
 COMPARISONS = {
     "lt": "less",
@@ -45,6 +46,7 @@ FUNCTIONS = (
     "all any argmax argmin argpartition argsort choose clip compress conj conjugate cumprod cumsum diagonal dot max "
     "mean min nonzero prod ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
 )
+new = object.__new__
 _REFUSES = (str, bytes, dict, set, type(None))
 
 
@@ -53,12 +55,15 @@ def _operator(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callab
     direct = DIRECT.get(name)
 
     def forward(self: ndarray, other: Any) -> Any:
-        if type(other) is ndarray:
-            left, right = self._tensor, other._tensor
-            if direct is not None and left.dtype is right.dtype in FLOATS:
+        left, kind = self._tensor, type(other)
+        if direct is not None and (kind is ndarray or kind in NUMBERS) and left.dtype in FLOATS:
+            right = other._tensor if kind is ndarray else other
+            if kind is not ndarray or right.dtype is left.dtype:
                 try:
-                    return wrap(direct(left, right))
-                except RuntimeError:  # told in NumPy's words below
+                    made = new(ndarray)  # `wrap`, without a call
+                    made._tensor = direct(left, right)
+                    return made
+                except (RuntimeError, TypeError, OverflowError):  # told in NumPy's words below
                     pass
         elif isinstance(other, _REFUSES):
             return NotImplemented

@@ -67,7 +67,10 @@ def _collect(node: Any, found: list[Any]) -> None:
         found.append(node)
         return
     for child in inside:
-        _collect(child, found)
+        if type(child) in _LEAVES:
+            found.append(child)
+        else:
+            _collect(child, found)
 
 
 def _labels(node: Any) -> list[str]:
@@ -85,7 +88,7 @@ def _build(node: Any, values: Iterator[Any]) -> Any:
     inside = contents(node)
     if inside is None:
         return next(values)
-    return _remake(node, [_build(child, values) for child in inside])
+    return _remake(node, [next(values) if type(child) in _LEAVES else _build(child, values) for child in inside])
 
 
 def _remake(node: Any, parts: list[Any]) -> Any:
