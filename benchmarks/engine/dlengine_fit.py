@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 
 import dlengine
-import numpy
-from dlengine.data import BatchOrder
 
 from benchmarks.engine import modules
 from benchmarks.engine.clock import Clock, Done, Job, means_to_losses
@@ -23,17 +21,13 @@ class Driver(dlengine.Callback):
         self.clock.tick(lambda: self.last(run.meter.loss))
 
 
-job = Job()
+job = Job(shuffled=True)
 x, y = job.flat()
-order = numpy.concatenate([share.indices for share in BatchOrder(len(x), job.batch, 0).shares(0, 0)])
-shuffled = numpy.empty_like(x), numpy.empty_like(y)
-shuffled[0][order], shuffled[1][order] = x, y
-job.x = job.y = x = y = None  # nobody else has them twice
 kind = "adamw" if job.name == "gpt" else "sgd"
 try:
     dlengine.fit(
         modules.model(job),
-        shuffled,
+        (x, y),
         epochs="1500ba",
         batch_size=job.batch,
         optimizer=kind,

@@ -30,6 +30,7 @@ TENSORFLOW = ("tensorflow", ("tensorflow-cpu==2.21.0",))
 CONTENDERS = [
     Contender("dlengine.fit", "dlengine_fit", peer=False),
     Contender("torch eager", "torch_eager"),
+    Contender("torch eager, freed memory kept", "torch_eager", ("kept",), peer=False),
     Contender("torch eager, ReLU in place", "torch_eager", ("inplace",), only=("inception",)),
     Contender("hand-written loop, fit's settings", "dlengine_loop", peer=False),
     Contender('dlengine.fit, tune="off"', "dlengine_fit", ("off",), peer=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ WORKLOADS = [
 def write(workload: Workload, folder: Path) -> Path:
     """The file that the contenders read."""
     import numpy
+    from dlengine.data import BatchOrder
 
     from benchmarks.engine.modules import MODELS
 
@@ -43,8 +45,23 @@ def write(workload: Workload, folder: Path) -> Path:
         x = (0.05 if workload.name == "inception" else 1) * rng.normal(size=(*lead, *shape)).astype("float32")
         y = rng.integers(0, 1000 if workload.name == "inception" else 10, lead, dtype="int64")
     weights = {f"w:{name}": value.numpy() for name, value in MODELS[workload.name]().state_dict().items()}
+    order = BatchOrder(batches * workload.batch, workload.batch, 0).indices(0)
     path = folder / f"{workload.name}.npz"
     numpy.savez(
-        path, name=workload.name, x=x, y=y, lr=0.001 if workload.name in ("gpt", "inception") else 0.01, **weights
+        path,
+        name=workload.name,
+        x=x,
+        y=y,
+        **{f"{name}-shuffled": _unorder(value, order) for name, value in (("x", x), ("y", y))},
+        lr=0.001 if workload.name in ("gpt", "inception") else 0.01,
+        **weights,
     )
     return path
+
+
+def _unorder(batches: Any, order: Any) -> Any:
+    """The samples where `order` finds them again as these batches."""
+    flat = batches.reshape(-1, *batches.shape[2:])
+    found = flat.copy()
+    found[order] = flat
+    return found.reshape(batches.shape)

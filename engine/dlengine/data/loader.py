@@ -109,6 +109,7 @@ def _read(data: Batches, shares: Iterator[Share], *, pin: bool) -> Iterator[tupl
     for share in shares:
         x, y = data.batch(share.indices)
         yield (share, _each(_pinned, x), _each(_pinned, y)) if pin else (share, x, y)
+        del x, y  # gone before the next ones are made
 
 
 def _pinned(tensor: torch.Tensor) -> torch.Tensor:

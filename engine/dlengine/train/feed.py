@@ -86,6 +86,7 @@ class Indexed:
             if self.check is not None and len(share.indices):
                 self.check(y, share.indices)
             yield Piece(x, y, len(share.indices), share.total, share.end, share.total < self._world, share.indices)
+            del x, y
 
     def peek(self) -> tuple[Any, Any]:
         """See Feed."""

@@ -90,6 +90,7 @@ class Run:
         """Go on from the current position to the end. Raises Interrupted after SIGTERM, EngineError for a bad loss."""
         for piece in self.pieces():
             self.took(piece, *self.stepper.step(piece, self.wish(), self.meter))
+            del piece  # gone before the next one is made: two would take memory, and time to get it from the system
 
     def pieces(self) -> Iterator[Piece]:
         """What is left of the run; whoever takes a piece makes its step, and says so with `took`, before the next."""
@@ -114,6 +115,7 @@ class Run:
                 break
             self.stepper.set_rate(self.setup.factor(self.part_done))
             yield piece
+            del piece
             self.meter.seconds += time.perf_counter() - began
             self._call("on_step")
             self.report.tick(self)

@@ -67,7 +67,9 @@ class Stepper:
 
     def begin(self) -> None:
         """Forget the gradients of the step before."""
-        self.optimizer.zero_grad(set_to_none=True)
+        for part in self.optimizer.param_groups:
+            for parameter in part["params"]:
+                parameter.grad = None
 
     def backward(self, loss: torch.Tensor, piece: Piece, wish: int) -> tuple[Any, Vote]:
         """The gradients of a loss over the whole piece, for `finish`."""

@@ -16,7 +16,7 @@ from dlengine.tune.apply import may_fuse
 from dlengine.tune.branches import Parallel
 from dlengine.tune.graph import Cast
 from dlengine.tune.plan import PLAIN, Plan
-from dlengine.tune.trial import Loss, Trial
+from dlengine.tune.trial import BLOCK, Loss, Trial
 
 # A run that is shorter than this goes by rule: measuring would cost more than it gains.
 SHORT_STEPS = 300
@@ -108,7 +108,7 @@ def _by_measurement(
     plans = [rule, *alternatives(rule, x.device, seconds=whole)]
     ways = recordings(model, x.device) if record else []
     runs = len(plans) + (1 + len(ways) if ways else 0)
-    rounds = min(9, int(min(LONGEST, PART * whole) / (runs * max(step, 0.03))) - 1)
+    rounds = min(9, int(min(LONGEST, PART * whole) / (runs * (step + max(step, BLOCK)))) - 1)
     if rounds < 2:
         return None
     best = _fastest(plans, trial.compare(plans, rounds, step))

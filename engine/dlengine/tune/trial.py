@@ -12,6 +12,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
+from dlengine.tune import allocator
 from dlengine.tune.apply import applied
 from dlengine.tune.graph import Cast
 from dlengine.tune.plan import Plan
@@ -71,6 +72,9 @@ class Trial:
         times: list[list[float]] = [[] for _ in plans]
         for number in range(rounds + 1):
             for plan, found in zip(plans, times, strict=True):
+                if plan.allocator:  # or memory that another plan has cut into pieces stays beside what this one needs
+                    allocator.give_back()
+                    self.seconds(plan, 1)
                 took = self.seconds(plan, steps)
                 if number:  # the first round prepares kernels
                     found.append(took)
