@@ -97,6 +97,7 @@ class Image:
     def environment(self, step: Step, target: str) -> dict[str, str]:
         """The variables that a step's scripts get."""
         return {
+            "HOME": "/root",  # which cloud-init, as any system service, does not set
             "IMAGE_TARGET": target,
             "IMAGE_PLATFORM": self.platform.name,
             "IMAGE_ARCHITECTURE": self.recipe.architecture,

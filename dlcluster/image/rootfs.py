@@ -125,7 +125,7 @@ def _put(step: Step, place: Place) -> None:
 
 
 def _script(image: Image, step: Step, script: str, place: Place, say: Say) -> Ran:
-    environment = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", **image.environment(step, TARGET)}
+    environment = {"PATH": _PATH, "LANG": "C.UTF-8", **image.environment(step, TARGET)}
     pairs = [*(f"{name}={value}" for name, value in environment.items()), *place.env]
     command = ["env", "-i", f"--chdir={step.folder}", *pairs, "bash", script]
     inside = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", str(_CHROOT), str(place.root)]

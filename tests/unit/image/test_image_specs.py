@@ -63,7 +63,7 @@ def imagebuilder(spec: Spec) -> Iterator[Run]:
         for document in documents:
             for text in bash_commands(document, phase):
                 last = text.strip().splitlines()[-1]
-                if " && env IMAGE_TARGET=" in last:
+                if " && env HOME=" in last:
                     yield command(last)
     for document in documents:
         assert bash_commands(document, "test") == bash_commands(document, "validate")

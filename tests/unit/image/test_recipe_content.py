@@ -17,7 +17,13 @@ def test_scripts_get_defaults_and_given_values_as_text(folder):
     folder.recipe(GPU)
     image = load_image(folder.library, "gpu")
     assert [image.environment(step, "docker") for step in image.steps] == [
-        {"IMAGE_TARGET": "docker", "IMAGE_PLATFORM": "ubuntu-24.04", "IMAGE_ARCHITECTURE": "x86_64", **own}
+        {
+            "HOME": "/root",
+            "IMAGE_TARGET": "docker",
+            "IMAGE_PLATFORM": "ubuntu-24.04",
+            "IMAGE_ARCHITECTURE": "x86_64",
+            **own,
+        }
         for own in ({"PARAM_BRANCH": "580"}, {"PARAM_DOCS": "true"})
     ]
 

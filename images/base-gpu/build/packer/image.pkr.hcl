@@ -94,66 +94,66 @@ build {
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/node && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/node && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cuda && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/cuda && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/efa && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/efa && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/nccl && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/nccl && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/dcgm && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/dcgm && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/container-toolkit && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/container-toolkit && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cloudwatch-agent && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/cloudwatch-agent && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/node && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/node && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cuda && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/cuda && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/efa && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/efa && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/nccl && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/nccl && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/dcgm && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/dcgm && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/container-toolkit && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/container-toolkit && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cloudwatch-agent && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/cloudwatch-agent && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
 }

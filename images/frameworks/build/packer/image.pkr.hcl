@@ -142,162 +142,162 @@ build {
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/node && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/node && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cuda && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/cuda && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/efa && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/efa && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/micromamba && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/micromamba && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/python && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl PARAM_VERSIONS='3.11 2.7' bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/python && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl PARAM_VERSIONS='3.11 2.7' bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/torch && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/torch && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/tensorflow && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/tensorflow && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/keras && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/keras && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/jax && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/jax && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/paddlepaddle && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/paddlepaddle && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/mxnet && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/mxnet && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/mxnet-python2 && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/mxnet-python2 && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/minpy && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/minpy && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/theano && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/theano && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/pytensor && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/pytensor && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/caffe && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/caffe && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cntk && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/cntk && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/horovod && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/horovod && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/jupyter && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/jupyter && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/node && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/node && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/nvidia-driver && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_BRANCH=580 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cuda && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/cuda && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_RELEASE=13.0 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/efa && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/efa && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/micromamba && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/micromamba && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/python && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl PARAM_VERSIONS='3.11 2.7' bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/python && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl PARAM_VERSIONS='3.11 2.7' bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/torch && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/torch && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/tensorflow && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/tensorflow && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/keras && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/keras && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl PARAM_WHEELS=https://download.pytorch.org/whl/cpu/torch/ bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/jax && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/jax && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_ACCELERATOR=cuda PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/paddlepaddle && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/paddlepaddle && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/mxnet && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/mxnet && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/mxnet-python2 && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/mxnet-python2 && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/minpy && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/minpy && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/theano && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/theano && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/pytensor && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/pytensor && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/caffe && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/caffe && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/cntk && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/cntk && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/horovod && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/horovod && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/jupyter && env IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/jupyter && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=ubuntu-24.04 IMAGE_ARCHITECTURE=x86_64 PARAM_PREFIX=/opt/dl bash test.sh"]
   }
 }

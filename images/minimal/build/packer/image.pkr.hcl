@@ -66,10 +66,10 @@ build {
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/base-tools && env IMAGE_TARGET=packer IMAGE_PLATFORM=debian-12 IMAGE_ARCHITECTURE=x86_64 PARAM_TIMEZONE=UTC bash install.sh"]
+    inline          = ["cd /opt/dlcluster/image/base-tools && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=debian-12 IMAGE_ARCHITECTURE=x86_64 PARAM_TIMEZONE=UTC bash install.sh"]
   }
   provisioner "shell" {
     execute_command = "sudo bash -eu '{{ .Path }}'"
-    inline          = ["cd /opt/dlcluster/image/base-tools && env IMAGE_TARGET=packer IMAGE_PLATFORM=debian-12 IMAGE_ARCHITECTURE=x86_64 PARAM_TIMEZONE=UTC bash test.sh"]
+    inline          = ["cd /opt/dlcluster/image/base-tools && env HOME=/root IMAGE_TARGET=packer IMAGE_PLATFORM=debian-12 IMAGE_ARCHITECTURE=x86_64 PARAM_TIMEZONE=UTC bash test.sh"]
   }
 }
