@@ -21,7 +21,7 @@ class Augmented:
     What happens to a sample depends on seed, epoch and the sample's number alone, so that it is the same on any
     number of ranks and after a resume. `fit` tells the epoch (`set_epoch`); an own loop calls it before each epoch.
     mixup: the alpha of Zhang et al. 2018, 0 for none. Each sample is blended with another one of the data set, and
-    targets become probabilities (N, classes): train with `loss=torch.nn.functional.cross_entropy`.
+    targets become probabilities (N, classes), which cross entropy takes.
     """
 
     def __init__(

@@ -88,8 +88,11 @@ def score(
         output = forward(model, tensors.to(x, device))
         y = tensors.to(y, device)
         losses.check(measure, output, y)
+        soft = losses.probabilities(measure, output, y)
         classes = isinstance(output, torch.Tensor) and losses.wants_classes(measure) and not y.is_floating_point()
-        chosen = build(metrics) if metrics is not None else [Accuracy()] if classes else []
+        chosen = build(metrics) if metrics is not None else [Accuracy()] if classes or soft else []
+        for each in chosen:
+            each.soft = soft
         sizes = layout(chosen, output, y)
     with Group.join(read_place(), device) as group:
         return evaluate(model, source, measure, chosen, sizes, group, batch=batch_size)

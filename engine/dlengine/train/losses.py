@@ -50,6 +50,19 @@ def wants_classes(loss: Loss) -> bool:
     return loss in _CLASSES or isinstance(loss, _CLASS_MODULES)
 
 
+def probabilities(loss: Loss, output: Any, target: Any) -> bool:
+    """Whether the targets are probabilities of classes, as mixup makes them, so that metrics of classes apply.
+
+    For a loss of the user's own that shows in sums of 1: several independent yes-or-no targets seldom have these.
+    """
+    tensors = isinstance(output, torch.Tensor) and isinstance(target, torch.Tensor)
+    if not tensors or output.shape != target.shape or output.dim() < 2 or output.shape[1] < 2:
+        return False
+    if not target.is_floating_point() or is_known(loss):
+        return target.is_floating_point() and wants_classes(loss)
+    return bool((target >= 0).all()) and torch.allclose(target.sum(dim=1), target.new_ones(()), atol=1e-3)
+
+
 def is_known(loss: Loss) -> bool:
     """Whether it is one of torch's, whose wants `check` knows."""
     return wants_classes(loss) or loss in _SAME_SHAPE or isinstance(loss, _SAME_SHAPE_MODULES)
@@ -74,8 +87,7 @@ def check(loss: Loss, output: Any, target: Any) -> None:
 
 def _check_classes(output: torch.Tensor, y: torch.Tensor) -> None:
     """Cross entropy wants logits (N, classes, ...) and class numbers (N, ...) below that, or probabilities."""
-    probabilities = y.is_floating_point() and y.shape == output.shape
-    if probabilities:
+    if y.is_floating_point() and y.shape == output.shape:  # probabilities
         return
     if output.dim() < 2 or output.shape[:1] + output.shape[2:] != y.shape:
         raise EngineError(

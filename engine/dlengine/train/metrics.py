@@ -21,10 +21,14 @@ Function = Callable[[Any, Any], Any]
 
 
 class Metric:
-    """A number over a data set. Override `sums` and `value`; `higher` says which direction is better."""
+    """A number over a data set. Override `sums` and `value`; `higher` says which direction is better.
+
+    `soft`: targets of the outputs' shape are probabilities of classes, as mixup makes them.
+    """
 
     name = "metric"
     higher = True
+    soft = False
 
     def sums(self, output: Any, target: Any) -> tuple[Sum, ...]:
         """What a batch adds: numbers or vectors, always of the same sizes."""
@@ -36,7 +40,10 @@ class Metric:
 
 
 class Accuracy(Metric):
-    """The part of right answers: the largest of (N, classes, ...) logits, or the sign of one logit for targets 0, 1."""
+    """The part of right answers: the largest of (N, classes, ...) logits, or the sign of one logit for targets 0, 1.
+
+    An answer to probabilities is as right as its class is probable (Zhang et al. 2018 count mixed samples so).
+    """
 
     name = "accuracy"
 
@@ -44,6 +51,8 @@ class Accuracy(Metric):
         """Right answers, and answers."""
         if output.dim() == target.dim() + 1 and output.shape[1] > 1:
             return (output.argmax(dim=1) == target).sum(), target.numel()
+        if self.soft and output.shape == target.shape:
+            return target.gather(1, output.argmax(dim=1, keepdim=True)).double().sum(), target[:, 0].numel()
         if output.numel() == target.numel():
             return ((output > 0).flatten() == (target > 0.5).flatten()).sum(), target.numel()
         raise EngineError(
@@ -53,7 +62,7 @@ class Accuracy(Metric):
 
 
 class TopK(Metric):
-    """The part of samples whose class is among the `k` largest logits."""
+    """The part of samples whose class is among the `k` largest logits; of probabilities, those that are among them."""
 
     def __init__(self, k: int) -> None:
         self.k = k
@@ -61,15 +70,20 @@ class TopK(Metric):
 
     def sums(self, output: torch.Tensor, target: torch.Tensor) -> tuple[Sum, ...]:
         """Right answers, and answers."""
-        _want_classes(self.name, output, target)
+        _want_classes(self.name, output, target, soft=self.soft)
         if self.k > output.shape[1]:
             raise EngineError(f"{self.name} of {output.shape[1]} classes", f"use top-{output.shape[1]} or less")
         best = output.topk(self.k, dim=1).indices
+        if output.shape == target.shape:
+            return target.gather(1, best).double().sum(), target[:, 0].numel()
         return (best == target.unsqueeze(1)).any(dim=1).sum(), target.numel()
 
 
 class F1(Metric):
-    """The mean over the classes that occur of 2 tp / (2 tp + fp + fn): macro F1. For one logit, that of class 1."""
+    """The mean over the classes that occur of 2 tp / (2 tp + fp + fn): macro F1. For one logit, that of class 1.
+
+    Probabilities count as parts of samples.
+    """
 
     name = "f1"
 
@@ -77,10 +91,12 @@ class F1(Metric):
         """Right answers, predictions and targets per class."""
         if output.dim() == target.dim() + 1 and output.shape[1] > 1:
             classes, guess, truth = output.shape[1], output.argmax(dim=1), target
+        elif self.soft and output.shape == target.shape:
+            return _parts(output, target)
         elif output.numel() == target.numel():
             classes, guess, truth = 2, (output > 0).long(), (target > 0.5).long()
         else:
-            _want_classes(self.name, output, target)
+            _want_classes(self.name, output, target, soft=False)
         guess, truth = guess.flatten(), truth.flatten()
         right = torch.bincount(truth[guess == truth], minlength=classes)
         sums = (right, torch.bincount(guess, minlength=classes), torch.bincount(truth, minlength=classes))
@@ -119,15 +135,19 @@ class Error(Metric):
 
 
 class Perplexity(Metric):
-    """exp of the mean cross entropy of the targets; (N, classes, ...) logits, targets of -100 do not count."""
+    """exp of the mean cross entropy of the targets, numbers or probabilities; targets of -100 do not count.
+
+    Outputs are (N, classes, ...) logits.
+    """
 
     name = "perplexity"
     higher = False
 
     def sums(self, output: torch.Tensor, target: torch.Tensor) -> tuple[Sum, ...]:
         """The cross entropies, and how many there are."""
-        _want_classes(self.name, output, target)
-        return nn.functional.cross_entropy(output.float(), target, reduction="sum").double(), (target != -100).sum()
+        _want_classes(self.name, output, target, soft=self.soft)
+        count = target[:, 0].numel() if output.shape == target.shape else (target != -100).sum()
+        return nn.functional.cross_entropy(output.float(), target, reduction="sum").double(), count
 
     def value(self, *sums: Any) -> float:
         """exp of the mean."""
@@ -196,9 +216,17 @@ def _one(metric: Any) -> Metric:
     raise unknown("metric", metric, NAMED)
 
 
-def _want_classes(name: str, output: torch.Tensor, target: torch.Tensor) -> None:
-    right = output.dim() == target.dim() + 1 and output.shape[1] > 1
-    if not right:
+def _parts(output: torch.Tensor, target: torch.Tensor) -> tuple[Sum, ...]:
+    """Right answers, predictions and targets per class, where targets are probabilities."""
+    classes = output.shape[1]
+    guess = nn.functional.one_hot(output.argmax(dim=1), classes).movedim(-1, 1)
+    axes = [axis for axis in range(output.dim()) if axis != 1]
+    return tuple(part.double().sum(axes) for part in (target * guess, guess, target))
+
+
+def _want_classes(name: str, output: torch.Tensor, target: torch.Tensor, *, soft: bool) -> None:
+    right = output.dim() == target.dim() + 1 or (soft and output.shape == target.shape)
+    if not (right and output.shape[1] > 1):
         raise EngineError(
             f"{name} of outputs {tuple(output.shape)} against targets {tuple(target.shape)}",
             "it wants (N, classes) logits and (N,) class numbers",

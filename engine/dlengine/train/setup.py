@@ -81,8 +81,11 @@ def assemble(
     seen = probe(module, *sample, loss, device)
     _check_labels(feed, loss, seen)
     _check_test(held_out, module, loss, seen, device)
+    soft = losses.probabilities(loss, seen.output, seen.target)
     if measures is None:
-        measures = [Accuracy()] if seen.classes else []
+        measures = [Accuracy()] if seen.classes or soft else []
+    for measure in measures:
+        measure.soft = soft
     return Setup(
         model=module,
         forward=module,

@@ -5,8 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from dlengine import EngineError, Metric
+from dlengine import EngineError, Metric, fit, score
+from dlengine.data import Augmented, Dataset
 from dlengine.parallel import Group, Place
+from dlengine.train import losses
 from dlengine.train.meter import Meter, layout
 from dlengine.train.metrics import build
 from hypothesis import given, settings
@@ -128,3 +130,58 @@ def test_rewinding_forgets_what_came_after_the_mark():
 def test_metrics_that_cannot_be_are_refused_before_training(metrics, output, target, message):
     with pytest.raises(EngineError, match=message):
         measured(metrics, output, target)
+
+
+def soft(metrics, output, target, cuts=()) -> dict[str, float]:
+    made = build(metrics)
+    for metric in made:
+        metric.soft = True
+    return measured(made, output, target, cuts)
+
+
+def test_a_class_counts_as_much_as_it_is_probable():
+    output = torch.tensor([[3.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
+    target = torch.tensor([[0.7, 0.3, 0.0], [0.5, 0.4, 0.1]])
+    found = soft(["accuracy", "top-2", "f1", "perplexity"], output, target)
+    assert found["accuracy"] == pytest.approx((0.7 + 0.1) / 2)
+    assert found["top-2"] == pytest.approx((0.7 + 0.3 + 0.4 + 0.1) / 2)
+    assert found["f1"] == pytest.approx((2 * 0.7 / (1 + 1.2) + 0 + 2 * 0.1 / (1 + 0.1)) / 3)
+    assert found["perplexity"] == pytest.approx(torch.nn.functional.cross_entropy(output, target).exp().item(), 1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts)
+def test_certain_probabilities_measure_what_class_numbers_do(cuts):
+    names = ["accuracy", "top-3", "f1", "perplexity"]
+    certain = torch.nn.functional.one_hot(LABELS, 7).float()
+    assert soft(names, LOGITS, certain, cuts) == pytest.approx(measured(names, LOGITS, LABELS), rel=1e-6)
+
+
+def test_targets_are_probabilities_where_the_loss_or_their_sums_say_so():
+    mixed, several = torch.tensor([[0.7, 0.3], [0.0, 1.0]]), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    scores = torch.zeros(2, 2)
+
+    def own(output, target):
+        return (output - target).abs().mean()
+
+    for loss, target, expected in (
+        (losses.build("cross-entropy", torch.nn.Module()), several, True),
+        (torch.nn.CrossEntropyLoss(label_smoothing=0.1), mixed, True),
+        (losses.build("bce", torch.nn.Module()), mixed, False),
+        (own, mixed, True),
+        (own, several, False),
+        (own, torch.tensor([0, 1]), False),
+        (own, mixed[:, :1], False),
+    ):
+        assert losses.probabilities(loss, scores, target) is expected
+
+
+def test_fit_and_score_count_accuracy_of_blended_samples():
+    x = torch.cat([torch.randn(60, 4) + 2, torch.randn(60, 4) - 2])
+    data = Dataset(x, np.arange(120) // 60)
+    model = torch.nn.Linear(4, 2)
+    mixed = Augmented(data, mixup=0.4, classes=2)
+    row = fit(model, mixed, data, epochs=2, lr=0.1, device="cpu", progress=False).history[-1]
+    assert row["test_accuracy"] > 0.95
+    assert 0.7 < row["accuracy"] < row["test_accuracy"]
+    assert score(model, mixed)["accuracy"] == pytest.approx(row["accuracy"], abs=0.1)
