@@ -20,7 +20,7 @@ TARGET = Path(__file__).parent.parent / "dlcluster/local/aws/cloudformation/sche
 
 
 def tree(node: dict[str, Any], root: dict[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any] | None:
-    """The allowed names below a schema node; None where anything goes (scalars, free maps, recursion)."""
+    """The allowed names below a schema node; None where anything goes (also a scalar, a free map, recursion)."""
     reference = node.get("$ref")
     if reference:
         if reference in above:
@@ -29,6 +29,8 @@ def tree(node: dict[str, Any], root: dict[str, Any], above: tuple[str, ...] = ()
         for part in reference.removeprefix("#/").split("/"):
             target = target[part]
         return tree(target, root, (*above, reference))
+    if isinstance(node.get("type"), list) and "string" in node["type"]:
+        return None
     properties = dict(node.get("properties", {}))
     for choice in ("oneOf", "anyOf", "allOf"):
         for option in node.get(choice, []):

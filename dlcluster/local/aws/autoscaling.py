@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from dlcluster.local.aws import hooks, mixed
 from dlcluster.local.aws.autoscaling_hooks import HookOperations
 from dlcluster.local.aws.autoscaling_moves import MoveOperations
+from dlcluster.local.aws.autoscaling_notices import NoticeOperations
 from dlcluster.local.aws.groups import POLICIES, SETTINGS, Group, Member, at, now
 from dlcluster.local.aws.placement import matches
 from dlcluster.local.aws.query import AwsError, Context, page
@@ -31,7 +32,7 @@ _KNOWN = {
 _EC2_ACTIONS = {"TerminateInstances", "StopInstances", "StartInstances"}
 
 
-class AutoScaling(HookOperations, MoveOperations):
+class AutoScaling(HookOperations, MoveOperations, NoticeOperations):
     """Groups are objects here; a thread of their own launches and terminates by calls to EC2."""
 
     def __init__(self, emulator: Any) -> None:

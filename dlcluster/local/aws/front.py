@@ -31,6 +31,8 @@ from dlcluster.local.aws.wire import error_body, error_code, session
 __all__ = ["Emulator", "serve"]
 
 log = logging.getLogger(__name__)
+# What a service of ours waits for another one, seconds: both stand still while the machine sleeps.
+PATIENCE = 3600
 
 
 class Emulator:
@@ -83,6 +85,7 @@ class Emulator:
                     aws_secret_access_key="emulator",
                     config=Config(
                         retries={"mode": "standard", "total_max_attempts": 1},
+                        read_timeout=PATIENCE,
                         user_agent=f"emulator-{origin}",  # the usual one takes longer to write than some answers
                         max_pool_connections=64,
                     ),

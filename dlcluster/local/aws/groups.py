@@ -47,6 +47,7 @@ class Activity:
     started: datetime = field(default_factory=now)
     ended: datetime | None = None
     details: str = "{}"
+    told: bool = False  # topics have heard of its end
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def finish(self, code: str = "Successful", message: str = "") -> None:
@@ -124,6 +125,8 @@ class Group:
     mixed: dict[str, Any] = field(default_factory=dict)
     hooks: dict[str, Any] = field(default_factory=dict)
     refreshes: list[Any] = field(default_factory=list)  # newest first
+    notices: dict[str, list[str]] = field(default_factory=dict)  # notification types by topic
+    metrics: set[str] = field(default_factory=set)
     created: datetime = field(default_factory=now)
     suspended: dict[str, str] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
@@ -221,7 +224,7 @@ class Group:
                 {"ProcessName": name, "SuspensionReason": why} for name, why in sorted(self.suspended.items())
             ],
             "VPCZoneIdentifier": ",".join(self.subnets),
-            "EnabledMetrics": [],
+            "EnabledMetrics": [{"Metric": name, "Granularity": "1Minute"} for name in sorted(self.metrics)],
             "Status": "Delete in progress" if self.deleting else None,
             "Tags": self.described_tags(),
         }

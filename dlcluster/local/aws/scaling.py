@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dlcluster.local.aws import hooks, mixed, refresh
+from dlcluster.local.aws.autoscaling_notices import tell
 from dlcluster.local.aws.groups import Group, Member, at
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Scaler:
             if running and group.runs("InstanceRefresh"):
                 refresh.step(group, running)
         self._terminate(group)
+        tell(self._emulator, self._lock, group)
         pause = min([_REFRESH if running else _TICK, *hooks.seconds_left(group)])
         with self._lock:
             missing = group.target - len(group.live)

@@ -66,6 +66,26 @@ def test_the_cli_deploys_a_template_and_deletes_it_to_nothing(aws: Cli, account:
     assert account.sweep() == before
 
 
+def test_the_cli_packages_and_deploys_stacks_within_stacks(aws: Cli, account: Any, tmp_path: Path) -> None:
+    """`package` puts the inner template into a bucket and its URL into the outer one."""
+    before = account.sweep()
+    inner = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"Url": {"Value": {"Ref": "Queue"}}}}
+    (tmp_path / "inner.json").write_text(json.dumps(inner))
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "inner.json"}}
+    url = {"Value": {"Fn::GetAtt": ["Inner", "Outputs.Url"]}}
+    (tmp_path / "outer.json").write_text(json.dumps({"Resources": {"Inner": nested}, "Outputs": {"Url": url}}))
+    aws("s3", "mb", "s3://artifacts")
+    package = ("cloudformation", "package", "--s3-bucket", "artifacts", "--template-file", str(tmp_path / "outer.json"))
+    aws(*package, "--output-template-file", str(tmp_path / "packed.yaml"))
+    aws("cloudformation", "deploy", "--stack-name", "packed", "--template-file", str(tmp_path / "packed.yaml"))
+    stack = aws.json("cloudformation", "describe-stacks", "--stack-name", "packed")["Stacks"][0]
+    assert "packed-Inner-" in stack["Outputs"][0]["OutputValue"]
+    aws("cloudformation", "delete-stack", "--stack-name", "packed")
+    aws("cloudformation", "wait", "stack-delete-complete", "--stack-name", "packed")
+    aws("s3", "rb", "s3://artifacts", "--force")
+    assert account.sweep() == before
+
+
 def test_the_other_commands_of_the_cli_work_on_a_stack(aws: Cli, account: Any) -> None:
     path = next(path for path in TEMPLATES if path.stem == "s3_iam")
     aws("cloudformation", "validate-template", "--template-body", f"file://{path}")

@@ -167,7 +167,7 @@ def test_a_launch_configuration_is_refused_as_for_every_new_account(account: Any
     ("kind", "reason"),
     [
         ("AWS::Lambda::Function", "no function runs here"),
-        ("AWS::CloudFormation::Stack", "stacks within stacks are not run here"),
+        ("AWS::CloudFormation::Macro", "transforms are not run here"),
         ("AWS::CloudFormation::CustomResource", "no function runs here that could answer it"),
         ("Custom::Thing", "no function runs here that could answer it"),
         ("AWS::RDS::DBInstance", "is not supported by this endpoint"),

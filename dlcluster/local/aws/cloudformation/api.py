@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
 
 BUSY = "_IN_PROGRESS"
+MAX_STACKS = 2000
 UPDATABLE = ("CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE")
 
 
@@ -71,19 +72,37 @@ class CloudFormation(ChangeSets, Reads):
                 raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
             policy = request.policy(params, "StackPolicy", self.clients(region))
             target = request.target(params, None, self.clients(region))
-            stack = self.registry.add(region, name, target)
-            stack.begin("CreateStack", params, Options(_on_failure(params), params.get("TimeoutInMinutes")))
+            options = Options(_on_failure(params), params.get("TimeoutInMinutes"))
+            stack = self.begin_creation(region, name, target, params, options)
             stack.protected = bool(params.get("EnableTerminationProtection"))
             stack.policy = policy
-            try:
-                operation = Create(self.registry, stack, target)
-            except AwsError:
-                self.registry.forget(stack)
-                raise
-            stack.set_status("CREATE_IN_PROGRESS", "User Initiated")
-            operation.start()
-        self.hold(operation, context)
+        self.hold(stack.operation, context)
         return {"StackId": stack.id}
+
+    def begin_creation(
+        self,
+        region: str,
+        name: str,
+        target: Target,
+        params: dict[str, Any],
+        options: Options,
+        parent: Stack | None = None,
+    ) -> Stack:
+        """Set the creation of a stack going; parent: the stack that it is a resource of."""
+        if sum(stack.region == region for stack in self.registry.alive()) >= MAX_STACKS:
+            raise AwsError("LimitExceededException", "Limit for stack has been exceeded")
+        stack = self.registry.add(region, name, target)
+        if parent:
+            stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
+        stack.begin("CreateStack", params, options)
+        try:
+            operation = Create(self.registry, stack, target)
+        except AwsError:
+            self.registry.forget(stack)
+            raise
+        stack.set_status("CREATE_IN_PROGRESS", "User Initiated")
+        operation.start()
+        return stack
 
     def update_stack(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         """Begin an update. Raises AwsError(ValidationError) when nothing would change."""
@@ -94,8 +113,8 @@ class CloudFormation(ChangeSets, Reads):
                 return {"StackId": stack.id}
             self.check_updatable(stack)
             target = request.target(params, stack, self.clients(context.region))
-            self._check_change(stack, target)
-            operation = Update(self.registry, stack, target)
+            self.check_change(stack, target)
+            operation = self.update_to(stack, target)
             during = request.policy(params, "StackPolicyDuringUpdate", self.clients(context.region))
             stack.policy = request.policy(params, "StackPolicy", self.clients(context.region)) or stack.policy
             operation.policy = during
@@ -104,7 +123,8 @@ class CloudFormation(ChangeSets, Reads):
         self.hold(operation, context)
         return {"StackId": stack.id}
 
-    def _check_change(self, stack: Stack, target: Target) -> None:
+    def check_change(self, stack: Stack, target: Target) -> None:
+        """Raises AwsError when nothing would change, or when that cannot be told."""
         try:
             changes = compute(Operation(self.registry, stack), stack, target, new=False)
         except (Failed, ClientError) as problem:
@@ -120,11 +140,12 @@ class CloudFormation(ChangeSets, Reads):
                 stack = self.registry.find(context.region, params["StackName"])
             except AwsError:
                 return
-            operation = self._begin_delete(stack, params)
+            operation = self.begin_deletion(stack, params)
         if operation:
             self.hold(operation, context)
 
-    def _begin_delete(self, stack: Stack, params: dict[str, Any]) -> Delete | None:
+    def begin_deletion(self, stack: Stack, params: dict[str, Any]) -> Delete | None:
+        """Set the deletion going; None when there is nothing to begin."""
         if stack.gone or stack.repeats("DeleteStack", params) or stack.status == "DELETE_IN_PROGRESS":
             return None
         if stack.protected:
@@ -168,14 +189,22 @@ class CloudFormation(ChangeSets, Reads):
                 return {}
             if stack.status != "UPDATE_ROLLBACK_FAILED":
                 raise error(f"Stack:{stack.id} is in {stack.status} state and can not continue rollback.")
-            skip = frozenset(params.get("ResourcesToSkip") or ())
-            stack.begin("ContinueUpdateRollback", params, Options())
-            last = stack.operation
-            operation = ResumeRollback(last.update if isinstance(last, ResumeRollback) else last, skip)
-            stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
-            operation.start()
-        self.hold(operation, context)
+            self.begin_resumption(stack, params)
+        self.hold(stack.operation, context)
         return {}
+
+    def begin_resumption(self, stack: Stack, params: dict[str, Any]) -> None:
+        """Set the rest of a rollback going. Raises AwsError for what cannot be skipped."""
+        last = stack.operation
+        update = last.update if isinstance(last, ResumeRollback) else last
+        skip = frozenset(params.get("ResourcesToSkip") or ())
+        unknown = sorted(skip - stack.resources.keys())
+        if unknown:
+            raise error(f"The following resources to skip do not exist in stack {stack.name}: [{', '.join(unknown)}]")
+        stack.begin("ContinueUpdateRollback", params, Options())
+        operation = ResumeRollback(update, skip)
+        stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        operation.start()
 
     def signal_resource(self, params: dict[str, Any], context: Context) -> None:
         """A node says that it is ready, or that it failed."""
@@ -255,14 +284,12 @@ class CloudFormation(ChangeSets, Reads):
 
     def check_updatable(self, stack: Stack) -> None:
         """Raises AwsError unless the stack is in a state from which it can be updated."""
-        if stack.status not in (
-            "CREATE_COMPLETE",
-            "UPDATE_COMPLETE",
-            "UPDATE_ROLLBACK_COMPLETE",
-            "UPDATE_FAILED",
-            "CREATE_FAILED",
-        ):
+        if stack.status not in UPDATABLE:
             raise error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+
+    def update_to(self, stack: Stack, target: Target) -> Update:
+        """An update that can begin."""
+        return Update(self.registry, stack, target)
 
     def begin_update(self, stack: Stack, operation: Update) -> None:
         """Set an update going, under the stack's policy unless it brings one of its own."""

@@ -33,6 +33,7 @@ class Reads(QueryService):
     def __init__(self, emulator: Emulator) -> None:
         super().__init__("cloudformation")
         self.registry = Registry(emulator)
+        self.registry.service = self
 
     def clients(self, region: str) -> Callable[[str], Any]:
         """Clients to the other services, by name."""

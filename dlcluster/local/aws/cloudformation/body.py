@@ -29,6 +29,12 @@ _SHORT_FORMS = [
     "Length",
     "ToJsonString",
     "ForEach",
+    "Contains",
+    "EachMemberEquals",
+    "EachMemberIn",
+    "RefAll",
+    "ValueOf",
+    "ValueOfAll",
 ]
 
 

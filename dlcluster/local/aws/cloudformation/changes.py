@@ -103,7 +103,7 @@ class _Computation:
             return UNKNOWN
         if logical_id in self._modified:
             kind = KINDS[self._resources[logical_id].type]
-            if name in kind.volatile:
+            if kind.is_volatile(name):
                 return UNKNOWN
             if name in self._modified[logical_id]:
                 return self._modified[logical_id][name]
@@ -114,6 +114,9 @@ class _Computation:
 
     def imported(self, export: str) -> Any:
         return self._operation.imported(export)
+
+    def template(self, url: str) -> str:
+        return self._operation.template(url)
 
     def secret(self, service: str, reference: str) -> str:
         return self._operation.secret(service, reference)

@@ -143,6 +143,7 @@ class Scope(Protocol):
     def zones(self, region: str) -> list[str]: ...
     def imported(self, export: str) -> Any: ...
     def secret(self, service: str, reference: str) -> str: ...
+    def template(self, url: str) -> str: ...
 
 
 class Resolver:
@@ -158,7 +159,7 @@ class Resolver:
         conditions: Mapping[str, Any],
         scope: Scope,
     ) -> None:
-        self._values = values
+        self.values = values
         self._mappings = mappings
         self._conditions = conditions
         self._decided: dict[str, bool] = {}
@@ -214,13 +215,17 @@ class Resolver:
             if function is None:
                 raise error(f"Template error: encountered unsupported function: {name} "
                             f"Supported functions are: [{SUPPORTED}]")  # fmt: skip
-            return function(self, argument)
+            return self._dynamic(function(self, argument))
         if isinstance(value, dict):
             resolved = {text(key): self.resolve(item) for key, item in value.items()}
             return {key: item for key, item in resolved.items() if item is not NO_VALUE}
         if isinstance(value, list):
             items = [self.resolve(item) for item in value]
             return [item for item in items if item is not NO_VALUE]
+        return self._dynamic(value)
+
+    def _dynamic(self, value: Any) -> Any:
+        """What dynamic references in a string stand for, wherever the string comes from."""
         if isinstance(value, str) and "{{resolve:" in value:
             return _DYNAMIC.sub(lambda match: self._scope.secret(match[1], match[2]), value)
         return value
@@ -228,8 +233,8 @@ class Resolver:
     def _name(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return NO_VALUE
-        if name in self._values:
-            return self._values[name]
+        if name in self.values:
+            return self.values[name]
         return self._scope.ref(name)
 
     def _ref(self, argument: Any) -> Any:
@@ -314,7 +319,7 @@ class Resolver:
 
     def _get_azs(self, argument: Any) -> Any:
         region = self.resolve(argument)
-        return UNKNOWN if region is UNKNOWN else self._scope.zones(text(region) or self._values["AWS::Region"])
+        return UNKNOWN if region is UNKNOWN else self._scope.zones(text(region) or self.values["AWS::Region"])
 
     def _base64(self, argument: Any) -> Any:
         value = self.resolve(argument)

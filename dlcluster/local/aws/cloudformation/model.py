@@ -114,6 +114,8 @@ class Stack:
     signals: dict[str, list[Signal]] = field(default_factory=lambda: defaultdict(list))
     change_sets: dict[str, Any] = field(default_factory=dict)
     change_set_id: str = ""
+    parent_id: str = ""  # of a stack within a stack: the one that has it as a resource, and the outermost
+    root_id: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
     operation: Any = None

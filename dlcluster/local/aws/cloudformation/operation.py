@@ -15,7 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dlcluster.local.aws.cloudformation.executor import run_graph
 from dlcluster.local.aws.cloudformation.intrinsics import error
 from dlcluster.local.aws.cloudformation.model import Resource, Signal, Stack, failed
+from dlcluster.local.aws.cloudformation.nested import Nested
 from dlcluster.local.aws.cloudformation.plan import Identity
+from dlcluster.local.aws.cloudformation.request import download
 from dlcluster.local.aws.cloudformation.types import KINDS
 from dlcluster.local.aws.cloudformation.types.base import Failed, Step
 from dlcluster.local.aws.query import AwsError
@@ -60,6 +62,8 @@ def explain(problem: Exception) -> str:
 
 class Operation:
     """One run over a stack, in a thread of its own. It is the Host of the types and the Scope of the resolver."""
+
+    resumes = False  # whether it goes on with a rollback that failed
 
     def __init__(self, registry: Registry, stack: Stack) -> None:
         self.registry = registry
@@ -116,7 +120,15 @@ class Operation:
         """The resource's UpdatePolicy, resolved; only deployments resolve."""
         return {}
 
+    @property
+    def nested(self) -> Nested:
+        """The stacks within this stack."""
+        return Nested(self.registry.service, self.stack)
+
     # -- Scope -----------------------------------------------------------------------------------------
+
+    def template(self, url: str) -> str:
+        return download(url, self.client)
 
     def ref(self, logical_id: str) -> Any:
         resource = self.stack.resources[logical_id]

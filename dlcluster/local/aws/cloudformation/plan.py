@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dlcluster.local.aws.cloudformation import rules
 from dlcluster.local.aws.cloudformation.intrinsics import NO_VALUE, Resolver, Scope, error, references, text
 from dlcluster.local.aws.cloudformation.model import Resource, Target
 from dlcluster.local.aws.cloudformation.schema import SCHEMAS
@@ -43,6 +44,7 @@ class Plan:
     def __init__(self, identity: Identity, target: Target, scope: Scope) -> None:
         self.identity = identity
         self.target = target
+        self._scope = scope
         template = target.template
         self.resolver = Resolver(
             {
@@ -54,6 +56,7 @@ class Plan:
             template.section("Conditions"),
             scope,
         )
+        rules.check(template.section("Rules"), self.resolver.values, template.section("Mappings"))
         self.definitions = {
             name: item
             for name, item in template.resources.items()
@@ -93,7 +96,8 @@ class Plan:
 
     def properties(self, name: str) -> dict[str, Any]:
         """The resolved properties of a resource."""
-        return self.resolver.resolve(self.definitions[name].properties)
+        definition = self.definitions[name]
+        return KINDS[definition.type].enrich(self.resolver.resolve(definition.properties), self._scope)
 
     def tags(self, name: str, properties: Mapping[str, Any]) -> dict[str, str]:
         """What the resource carries: its own tags over the stack's, and AWS's three where the type takes them."""

@@ -35,6 +35,7 @@ class Registry:
         self._lock = threading.Lock()
         self.closed = threading.Event()  # the emulator ends: nobody waits any more
         self._stacks: dict[str, Stack] = {}
+        self.service: Any = None  # CloudFormation itself, which begins stacks within stacks
         self._notices = Notices(emulator)
 
     def stacks(self, region: str) -> list[Stack]:

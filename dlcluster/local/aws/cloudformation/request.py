@@ -54,7 +54,7 @@ def source(params: dict[str, Any], client: Client) -> str | None:
             raise error(f"1 validation error detected: Value '{body[:100]}...' at 'templateBody' failed to "
                         f"satisfy constraint: Member must have length {rule}")  # fmt: skip
         return str(body)
-    return None if url is None else _download(url, client)
+    return None if url is None else download(url, client)
 
 
 def policy(params: dict[str, Any], name: str, client: Client) -> StackPolicy | None:
@@ -63,11 +63,12 @@ def policy(params: dict[str, Any], name: str, client: Client) -> StackPolicy | N
     if body is not None and url is not None:
         raise error(f"You cannot specify both {name}Body and {name}URL")
     if url is not None:
-        body = _download(url, client)
+        body = download(url, client)
     return None if body is None else stack_policy.parse(body)
 
 
-def _download(url: str, client: Client) -> str:
+def download(url: str, client: Client) -> str:
+    """The text behind a TemplateURL: an object of S3."""
     parts = urlparse(url)
     host, path = parts.netloc.split(":")[0], unquote(parts.path.lstrip("/"))
     virtual = re.match(r"(.+?)\.(?:s3[.-]|localhost)", host)
@@ -84,9 +85,9 @@ def _download(url: str, client: Client) -> str:
     return str(data.decode())
 
 
-def target(params: dict[str, Any], previous: Stack | None, client: Client) -> Target:
-    """What the caller wants the stack to be. Raises AwsError."""
-    text = source(params, client)
+def target(params: dict[str, Any], previous: Stack | None, client: Client, text: str | None = None) -> Target:
+    """What the caller wants the stack to be; `text`: a template that is at hand. Raises AwsError."""
+    text = source(params, client) if text is None else text
     if params.get("UsePreviousTemplate") and previous is not None:
         if text is not None:
             raise error("Template body or URL cannot be specified together with UsePreviousTemplate")

@@ -32,6 +32,8 @@ def stack_row(stack: Stack) -> dict[str, Any]:
             "RoleARN": stack.target.role_arn or None,
             "Tags": [{"Key": key, "Value": value} for key, value in stack.target.tags.items()],
             "EnableTerminationProtection": stack.protected,
+            "ParentId": stack.parent_id or None,
+            "RootId": stack.root_id or None,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         }
 
@@ -48,6 +50,8 @@ def summary_row(stack: Stack) -> dict[str, Any]:
             "DeletionTime": stack.deleted,
             "StackStatus": stack.status,
             "StackStatusReason": stack.reason or None,
+            "ParentId": stack.parent_id or None,
+            "RootId": stack.root_id or None,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,10 @@ class _Schemas:
 
     def has_attribute(self, kind: str, name: str) -> bool:
         """Whether Fn::GetAtt can ask this of the type; of a type that is absent here everything."""
-        return kind not in self or name in self[kind].attributes
+        if kind not in self:
+            return True
+        known = self[kind].attributes
+        return name in known or any("\\" in item and re.fullmatch(item, name) for item in known)
 
 
 SCHEMAS = _Schemas()

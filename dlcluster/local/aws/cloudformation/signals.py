@@ -7,6 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from dlcluster.local.aws.cloudformation.intrinsics import NO_VALUE
 from dlcluster.local.aws.cloudformation.model import Resource, Signal
 from dlcluster.local.aws.cloudformation.types.base import POLL_SECONDS, Cancelled, Failed
 from dlcluster.local.aws.query import AwsError
@@ -46,6 +47,8 @@ def await_signals(operation: Operation, resource: Resource) -> None:
     if not policy:
         return
     policy = operation.plan.resolver.resolve(policy)  # type: ignore[attr-defined]
+    if policy is NO_VALUE:
+        return
     wanted = policy.get("ResourceSignal", {})
     count = int(wanted.get("Count", 1))
     percent = int(policy.get("AutoScalingCreationPolicy", {}).get("MinSuccessfulInstancesPercent", 100))

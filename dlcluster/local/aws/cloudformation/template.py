@@ -103,12 +103,10 @@ def parse(source: str) -> Template:
         raise error(f"Invalid template property or properties [{', '.join(map(str, unknown))}]")
     if document.get("Transform"):
         raise error(f"Transforms are not supported by this endpoint: {document['Transform']}")
-    if document.get("Rules"):
-        raise error("The Rules section is not supported by this endpoint")
     if str(document.get("AWSTemplateFormatVersion", "2010-09-09")) != "2010-09-09":
         raise error(f"Template format error: {document['AWSTemplateFormatVersion']} is not a supported value for "
                     "AWSTemplateFormatVersion.")  # fmt: skip
-    for name in ("Conditions", "Mappings", "Metadata", "Outputs", "Parameters", "Resources"):
+    for name in ("Conditions", "Mappings", "Metadata", "Outputs", "Parameters", "Resources", "Rules"):
         if not isinstance(document.get(name) or {}, dict):
             raise error(f"Template format error: {name} must be an object")
     _limits(document)

@@ -148,6 +148,8 @@ class Update(Deployment):
 class ResumeRollback(Operation):
     """ContinueUpdateRollback: what could not be reverted is tried again, without the resources to skip."""
 
+    resumes = True
+
     def __init__(self, update: Update, skip: frozenset[str]) -> None:
         super().__init__(update.registry, update.stack)
         self.update = update

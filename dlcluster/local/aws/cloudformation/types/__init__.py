@@ -42,6 +42,7 @@ from dlcluster.local.aws.cloudformation.types.iam import InstanceProfile, Policy
 from dlcluster.local.aws.cloudformation.types.iam_users import AccessKey, ManagedPolicy, User
 from dlcluster.local.aws.cloudformation.types.logs import LogGroup, LogStream, MetricFilter
 from dlcluster.local.aws.cloudformation.types.messaging import Queue, QueuePolicy, Subscription, Topic, TopicPolicy
+from dlcluster.local.aws.cloudformation.types.nested import NestedStack
 from dlcluster.local.aws.cloudformation.types.s3 import Bucket, BucketPolicy
 from dlcluster.local.aws.cloudformation.types.ssm import Parameter
 from dlcluster.local.aws.cloudformation.types.waiting import WaitCondition, WaitConditionHandle
@@ -51,10 +52,10 @@ _CLASSES: tuple[type[Kind], ...] = (
     Dashboard,
     EfsFileSystem, Eip, EipAssociation, FlowLog, FsxFileSystem, Instance, InstanceProfile, InternetGateway, KeyPair,
     LaunchConfiguration, LaunchTemplate, LifecycleHook, LogGroup, LogStream, ManagedPolicy, MetricFilter, MountTarget,
-    NatGateway, NetworkInterface, NetworkInterfaceAttachment, Parameter, PlacementGroup, Policy, Queue, QueuePolicy,
-    Role, Route, RouteTable, ScalingPolicy, ScheduledAction, SecurityGroup, SecurityGroupEgress, SecurityGroupIngress,
-    Subnet, SubnetRouteTableAssociation, Subscription, Topic, TopicPolicy, User, Volume, VolumeAttachment, Vpc,
-    VpcEndpoint, VpcGatewayAttachment, WaitCondition, WaitConditionHandle,
+    NatGateway, NestedStack, NetworkInterface, NetworkInterfaceAttachment, Parameter, PlacementGroup, Policy, Queue,
+    QueuePolicy, Role, Route, RouteTable, ScalingPolicy, ScheduledAction, SecurityGroup, SecurityGroupEgress,
+    SecurityGroupIngress, Subnet, SubnetRouteTableAssociation, Subscription, Topic, TopicPolicy, User, Volume,
+    VolumeAttachment, Vpc, VpcEndpoint, VpcGatewayAttachment, WaitCondition, WaitConditionHandle,
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {kind.name: kind() for kind in _CLASSES}

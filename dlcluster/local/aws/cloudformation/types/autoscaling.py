@@ -10,6 +10,7 @@ from dlcluster.local.aws.cloudformation.types.rolling import TRIGGERS, Policy, R
 FAILED_LAUNCHES = 5  # so many failed activities, and CloudFormation gives the group up
 _IGNORE = "IgnoreUnmodifiedGroupSizeProperties"
 _SIZES = {"MinSize", "MaxSize", "DesiredCapacity"}
+_OBSERVED = {"NotificationConfiguration", "NotificationConfigurations", "MetricsCollection"}
 _SAME = [
     "MinSize",
     "MaxSize",
@@ -30,24 +31,47 @@ _SAME = [
 ]
 
 
+def _notices(properties: dict[str, Any]) -> dict[str, list[str]]:
+    """Notification types by topic."""
+    found: dict[str, list[str]] = {}
+    one = properties.get("NotificationConfiguration")
+    for item in [*([one] if one else []), *(properties.get("NotificationConfigurations") or [])]:
+        topics = item["TopicARN"] if isinstance(item["TopicARN"], list) else [item["TopicARN"]]
+        for topic in topics:
+            found.setdefault(topic, []).extend(item.get("NotificationTypes") or [])
+    return found
+
+
+def _metrics(properties: dict[str, Any]) -> dict[str, Any]:
+    """Names of metrics (None: all) by granularity."""
+    return {item["Granularity"]: item.get("Metrics") for item in properties.get("MetricsCollection") or []}
+
+
 class AutoScalingGroup(Kind):
     name = "AWS::AutoScaling::AutoScalingGroup"
     properties = names(
-        " ".join(_SAME) + " AutoScalingGroupName VPCZoneIdentifier Cooldown LifecycleHookSpecificationList Tags"
+        " ".join(_SAME) + " AutoScalingGroupName VPCZoneIdentifier Cooldown LifecycleHookSpecificationList Tags "
+        "NotificationConfiguration NotificationConfigurations MetricsCollection"
     )
     mutable = properties - names("AutoScalingGroupName LifecycleHookSpecificationList")
 
     def create(self, x: Step) -> None:
         group = x.get("AutoScalingGroupName") or x.unique_name()
+        notices, request = _notices(x.properties), self._request(x)
+        later = {key: request.pop(key) for key in sorted(_SIZES & request.keys())} if notices else {}
         x.call(
             "autoscaling",
             "create_auto_scaling_group",
             AutoScalingGroupName=group,
-            **self._request(x),
+            **({"MinSize": 0, "MaxSize": 0} if notices else {}),
+            **request,
             LifecycleHookSpecificationList=x.get("LifecycleHookSpecificationList"),
             Tags=self._tags(x, group),
         )
         x.made(group)
+        self._observe(x, {}, {})
+        if notices:  # who is told of launches is told of the first ones
+            x.call("autoscaling", "update_auto_scaling_group", AutoScalingGroupName=group, **later)
         self._stabilise(x, set())
 
     def _request(self, x: Step) -> dict[str, Any]:
@@ -71,6 +95,26 @@ class AutoScalingGroup(Kind):
             }
             for key, value in x.tags.items()
         ] or None
+
+    def _observe(self, x: Step, notices: dict[str, list[str]], metrics: dict[str, Any]) -> None:
+        """Tell topics and collect metrics as the template says; beside it what was before."""
+        group = {"AutoScalingGroupName": x.physical_id}
+        wanted = _notices(x.properties)
+        for topic in notices.keys() - wanted.keys():
+            with missing_is_fine():
+                x.call("autoscaling", "delete_notification_configuration", **group, TopicARN=topic)
+        for topic, kinds in wanted.items():
+            if notices.get(topic) != kinds:
+                x.call(
+                    "autoscaling", "put_notification_configuration", **group, TopicARN=topic, NotificationTypes=kinds
+                )
+        collected = _metrics(x.properties)
+        for granularity in metrics.keys() - collected.keys():
+            x.call("autoscaling", "disable_metrics_collection", **group, Metrics=metrics[granularity])
+        for granularity, names_ in collected.items():
+            if metrics.get(granularity, ()) != names_:
+                x.call("autoscaling", "disable_metrics_collection", **group)
+                x.call("autoscaling", "enable_metrics_collection", **group, Granularity=granularity, Metrics=names_)
 
     def _stabilise(self, x: Step, known: set[str]) -> None:
         x.wait(lambda: self._stable(x, known), f"Group {x.physical_id} to stabilize", seconds=3600)
@@ -105,7 +149,9 @@ class AutoScalingGroup(Kind):
         known = {row["ActivityId"] for row in self._activities(x)}
         policy = x.host.update_policy(x.resource)
         obsolete = [item["InstanceId"] for item in self._describe(x)["Instances"]]
-        if x.changed - {"Tags"}:
+        if x.changed & _OBSERVED:
+            self._observe(x, _notices(x.old), _metrics(x.old))
+        if x.changed - {"Tags"} - _OBSERVED:
             request = self._request(x)
             if str(policy.get("AutoScalingScheduledAction", {}).get(_IGNORE, False)).lower() == "true":
                 request = {key: value for key, value in request.items() if key not in _SIZES - x.changed}

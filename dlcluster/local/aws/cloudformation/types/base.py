@@ -36,11 +36,14 @@ class Host(Protocol):
     stack_id: str
     endpoint: str
 
+    @property
+    def nested(self) -> Any: ...  # cloudformation.nested.Nested
     def client(self, service: str) -> Any: ...
     def cancelled(self) -> bool: ...
     def signals(self, logical_id: str) -> list[Any]: ...
     def note(self, resource: Any, text: str) -> None: ...
     def update_policy(self, resource: Any) -> dict[str, Any]: ...
+    def template(self, url: str) -> str: ...
 
 
 class Step:
@@ -180,6 +183,14 @@ class Kind:
     def attribute(self, x: Step, name: str) -> Any:
         """What Fn::GetAtt gives; None when this type does not tell it."""
         return x.properties.get(name)
+
+    def is_volatile(self, attribute: str) -> bool:
+        """Whether an update changes an attribute in a way that cannot be told before."""
+        return attribute in self.volatile
+
+    def enrich(self, properties: dict[str, Any], scope: Any) -> dict[str, Any]:
+        """Resolved properties with what stands behind them (scope: intrinsics.Scope)."""
+        return properties
 
     def snapshot(self, x: Step) -> None:
         """Keep a copy before deletion (DeletionPolicy: Snapshot)."""

@@ -32,7 +32,7 @@ class Instance(Kind):
     name = "AWS::EC2::Instance"
     properties = names(
         " ".join(_SAME) + " UserData IamInstanceProfile NetworkInterfaces Monitoring PlacementGroupName Tenancy "
-        "AvailabilityZone SourceDestCheck CreditSpecification Tags"
+        "AvailabilityZone SourceDestCheck CreditSpecification PropagateTagsToVolumeOnCreation Tags"
     )
     mutable = names(
         "SecurityGroupIds IamInstanceProfile MetadataOptions Monitoring Tags "
@@ -66,8 +66,13 @@ class Instance(Kind):
             "Monitoring": {"Enabled": x.flag("Monitoring")} if "Monitoring" in x.properties else None,
             "Placement": placement or None,
             "CreditSpecification": {"CpuCredits": credit["CPUCredits"]} if credit else None,
-            "TagSpecifications": tagged(x, "instance"),
+            "TagSpecifications": self._tags(x),
         }
+
+    @staticmethod
+    def _tags(x: Step) -> list[dict[str, Any]] | None:
+        kinds = ["instance", *(["volume"] if x.flag("PropagateTagsToVolumeOnCreation") else [])]
+        return [row for kind in kinds for row in tagged(x, kind) or []] or None
 
     def _describe(self, x: Step) -> dict[str, Any]:
         try:

@@ -9,7 +9,6 @@ REASONS = {
     "AWS::Lambda::Permission": _NO_FUNCTIONS,
     "AWS::Lambda::EventSourceMapping": _NO_FUNCTIONS,
     "AWS::CloudFormation::CustomResource": "no function runs here that could answer it",
-    "AWS::CloudFormation::Stack": "stacks within stacks are not run here; deploy them one by one",
     "AWS::CloudFormation::Macro": "transforms are not run here",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,7 +70,58 @@ def _public_access(value: Mapping[str, Any]) -> dict[str, Any]:
     return {"PublicAccessBlockConfiguration": {name: value.get(name, False) for name in sorted(_PUBLIC_ACCESS)}}
 
 
-# property: (operation that sets it, its request, operation that takes it away)
+def _cors(value: Mapping[str, Any]) -> dict[str, Any]:
+    same = ("AllowedHeaders", "AllowedMethods", "AllowedOrigins")
+    table = {"Id": "ID", "ExposedHeaders": "ExposeHeaders", "MaxAge": "MaxAgeSeconds", **{name: name for name in same}}
+    rules = [_renamed(item, table, "CorsConfiguration.CorsRules") for item in value["CorsRules"]]
+    return {"CORSConfiguration": {"CORSRules": rules}}
+
+
+def _website(value: Mapping[str, Any]) -> dict[str, Any]:
+    table = {name: name for name in ("IndexDocument", "ErrorDocument", "RedirectAllRequestsTo")}
+    found = _renamed(value, table, "WebsiteConfiguration")
+    for name, key in (("IndexDocument", "Suffix"), ("ErrorDocument", "Key")):
+        if name in found:
+            found[name] = {key: found[name]}
+    return {"WebsiteConfiguration": found}
+
+
+def _logging(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    if value is None:
+        return {"BucketLoggingStatus": {}}
+    table = {"DestinationBucketName": "TargetBucket", "LogFilePrefix": "TargetPrefix"}
+    found = _renamed(value, table, "LoggingConfiguration")
+    return {"BucketLoggingStatus": {"LoggingEnabled": {"TargetPrefix": "", **found}}}
+
+
+def _acl(value: str | None) -> dict[str, Any]:
+    """PublicRead is public-read."""
+    return {"ACL": re.sub("(?<!^)(?=[A-Z])", "-", value or "Private").lower()}
+
+
+def _notification(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    request: dict[str, Any] = {}
+    for name, item in (value or {}).items():
+        if name == "EventBridgeConfiguration":
+            request[name] = {}
+        elif name in ("TopicConfigurations", "QueueConfigurations"):
+            kind = name.removesuffix("Configurations")
+            request[name] = [_target(row, kind) for row in item]
+        else:
+            raise Failed(
+                f"Property NotificationConfiguration.{name} of AWS::S3::Bucket is not supported by this endpoint"
+            )
+    return {"NotificationConfiguration": request}
+
+
+def _target(row: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    found = {f"{kind}Arn": row[kind], "Events": [row["Event"]]}
+    if "Filter" in row:
+        found["Filter"] = {"Key": {"FilterRules": row["Filter"]["S3Key"]["Rules"]}}
+    return found
+
+
+# property: (operation that sets it, its request, operation that takes it away); "": the request of None does
 _SETTINGS: dict[str, tuple[str, Callable[[Any], dict[str, Any]], str]] = {
     "BucketEncryption": ("put_bucket_encryption", _encryption, "delete_bucket_encryption"),
     "LifecycleConfiguration": ("put_bucket_lifecycle_configuration", _lifecycle, "delete_bucket_lifecycle"),
@@ -85,10 +137,22 @@ _SETTINGS: dict[str, tuple[str, Callable[[Any], dict[str, Any]], str]] = {
     ),
     "VersioningConfiguration": (
         "put_bucket_versioning",
-        lambda value: {"VersioningConfiguration": value},
+        lambda value: {"VersioningConfiguration": value or {"Status": "Suspended"}},
         "",
     ),
+    "AccessControl": ("put_bucket_acl", _acl, ""),
+    "CorsConfiguration": ("put_bucket_cors", _cors, "delete_bucket_cors"),
+    "LoggingConfiguration": ("put_bucket_logging", _logging, ""),
+    "NotificationConfiguration": ("put_bucket_notification_configuration", _notification, ""),
+    "WebsiteConfiguration": ("put_bucket_website", _website, "delete_bucket_website"),
 }
+
+
+def _check_ownership(x: Step) -> None:
+    """New buckets take no ACL unless their ownership says so."""
+    rules = (x.get("OwnershipControls") or {}).get("Rules") or [{}]
+    if rules[0].get("ObjectOwnership", "BucketOwnerEnforced") == "BucketOwnerEnforced":
+        raise Failed("Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 
 
 class Bucket(Kind):
@@ -112,12 +176,14 @@ class Bucket(Kind):
 
     def _set(self, x: Step, name: str) -> None:
         operation, request, removal = _SETTINGS[name]
+        if name == "AccessControl" and x.get(name, "Private") != "Private":
+            _check_ownership(x)
         if name in x.properties:
             x.call("s3", operation, Bucket=x.physical_id, **request(x.get(name)))
         elif removal:
             x.call("s3", removal, Bucket=x.physical_id)
         else:
-            x.call("s3", operation, Bucket=x.physical_id, **request({"Status": "Suspended"}))
+            x.call("s3", operation, Bucket=x.physical_id, **request(None))
 
     def _tag(self, x: Step) -> None:
         if x.tags:
@@ -143,6 +209,7 @@ class Bucket(Kind):
             "DomainName": f"{bucket}.s3.amazonaws.com",
             "RegionalDomainName": f"{bucket}.s3.{region}.amazonaws.com",
             "DualStackDomainName": f"{bucket}.s3.dualstack.{region}.amazonaws.com",
+            "WebsiteURL": f"http://{bucket}.s3-website-{region}.amazonaws.com",
         }.get(name)
 
 
