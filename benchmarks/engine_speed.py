@@ -1,13 +1,15 @@
 """Training steps of dlengine.fit against plain torch and other frameworks: time, losses and peak memory.
 
-All contenders of a workload live at once, each in its process; rounds go over all in turn, so that load from outside
-meets all alike. A ratio is that of two times in one round. `python -m benchmarks.engine_speed [WORKLOAD ...]`.
+All contenders of a workload live at once, each in its process; rounds go over all in an order drawn anew, so that load
+from outside and what the one before leaves behind meet all alike. A ratio is that of two times in one round.
+`python -m benchmarks.engine_speed [WORKLOAD ...]`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -22,8 +24,9 @@ from benchmarks.engine import environments, jobs
 from benchmarks.engine.environments import CONTENDERS, Contender
 from benchmarks.engine.jobs import Workload
 
-ROUNDS = 15
-SECONDS = 36.0  # of rounds of one workload at most, and 2.5 times that where a step takes a second
+ROUNDS = 25
+SECONDS = 75.0  # of rounds of one workload at most, and twice that where a step takes a second
+PAUSE = 0.25  # seconds before each: threads of some frameworks spin for 0.2 s after their work
 EAGER = "torch eager"
 
 
@@ -80,9 +83,11 @@ def compete(workload: Workload, folder: Path) -> dict[str, Any]:
     try:
         for each in processes:  # kernels are chosen and compiled in the first steps
             each.run(max(1, workload.steps // 3))
-        until = time.perf_counter() + SECONDS * (1 if workload.steps > 1 else 2.5)
+        until = time.perf_counter() + SECONDS * (1 if workload.steps > 1 else 2)
+        draw = random.Random(0)
         for _ in range(ROUNDS):
-            for each in processes:
+            for each in draw.sample(processes, len(processes)):
+                time.sleep(PAUSE)
                 each.run(workload.steps)
             if time.perf_counter() > until:
                 break

@@ -19,11 +19,11 @@ class Workload:
 
 
 WORKLOADS = [
-    Workload("mlp", "MLP 784-512-512-10, batch 128", 128, 60, 1.05),
-    Workload("lenet64", "LeNet-5, batch 64", 64, 60, 1.8),
-    Workload("lenet256", "LeNet-5, batch 256", 256, 20, 2.0),
+    Workload("mlp", "MLP 784-512-512-10, batch 128", 128, 30, 1.05),
+    Workload("lenet64", "LeNet-5, batch 64", 64, 20, 1.8),
+    Workload("lenet256", "LeNet-5, batch 256", 256, 6, 2.0),
     Workload("inception", "Inception v1, batch 16", 16, 1, 1.38),
-    Workload("gpt", "GPT of 4 layers, width 128, batch 16 x 64", 16, 12, None),
+    Workload("gpt", "GPT of 4 layers, width 128, batch 16 x 64", 16, 3, None),
 ]
 
 
