@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
+from botocore.parsers import create_parser
 
 from benchmarks.measure import Row, publish, row, seconds
 
@@ -238,7 +240,31 @@ def many_times(endpoint: str) -> list[Row]:
             assert ask() == count
             times.append(time.perf_counter() - started)
         rows.append(row(what, times, limit=limit))
-    return rows
+    return rows + parts_of_all(ec2, endpoint)
+
+
+def parts_of_all(ec2: Any, endpoint: str) -> list[Row]:
+    """What the description of all is made of: the answer over HTTP, and botocore's parser."""
+    form = b"Action=DescribeInstances&Version=2016-11-15"
+    credential = (
+        f"AWS4-HMAC-SHA256 Credential=bench/20260101/{REGION}/ec2/aws4_request, SignedHeaders=host, Signature=0"
+    )
+    headers = {"Authorization": credential, "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    shape = ec2.meta.service_model.operation_model("DescribeInstances").output_shape
+    answered, parsed = [], []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        with urlopen(Request(endpoint, form, headers)) as response:
+            body = response.read()
+        answered.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        create_parser("ec2").parse({"body": body, "status_code": 200, "headers": {}}, shape)
+        parsed.append(time.perf_counter() - started)
+    size = f"{len(body) / 1e6:.1f} MB"
+    return [
+        row(f"of it: the answer of {size} over plain HTTP", answered, limit=0.5),
+        row("of it: botocore's parser, on the client", parsed),
+    ]
 
 
 def pages(ec2: Any, **which: Any) -> int:
