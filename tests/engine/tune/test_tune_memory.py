@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from dlengine import EngineError, fit, memory, models
+from dlengine.tune.apply import channels_last
 from dlengine.tune.budget import fit_into
 from dlengine.tune.bytes import parse, size
 from dlengine.tune.forecast import _step
@@ -66,12 +69,43 @@ def test_the_forecast_is_within_two_percent_of_what_the_allocator_did(name, agai
     assert found.peak == pytest.approx(measured(model, batch, parts, micro), rel=0.02)
 
 
+def vgg() -> nn.Module:
+    """VGG-11 for images of 32 pixels, whose last convolutions see two by two of them."""
+    return nn.Sequential(models.vgg(11).features, nn.Flatten(), nn.Linear(512, 10))
+
+
+LARGE = {
+    "inception": (lambda: models.inception_v1(lrn=False, dropout=0.0), images(16, 3, 112)),
+    "inception-bn": (models.inception_bn, images(8, 3, 64)),
+    "resnet-18": (lambda: models.resnet(18), images(16, 3, 64)),
+    "resnet-18 of 32 pixels": (lambda: models.resnet(18), images(64, 3, 32)),
+    "resnet-50": (lambda: models.resnet(50), images(8, 3, 64)),
+    "resnet-34, version 2": (lambda: models.resnet(34, version=2), images(16, 3, 32)),
+    "vgg": (vgg, images(8, 3, 32)),
+    "alexnet": (lambda: models.alexnet(classes=10), images(8, 3, 224)),
+    "gpt": (lambda: models.gpt("tiny"), tokens()),
+}
+
+
 @pytest.mark.slow
-def test_the_forecast_of_inception_is_within_two_percent():
-    model, batch = models.inception_v1(lrn=False, dropout=0.0), images(16, 3, 112)
-    for parts in ([], blocks(model)):
-        found = memory.forecast(model, batch, sgd(model), recompute=parts)
-        assert found.peak == pytest.approx(measured(model, batch, parts), rel=0.02)
+@pytest.mark.parametrize("order", ["plain", "channels_last"])
+@pytest.mark.parametrize("name", LARGE)
+def test_the_forecast_of_large_models_is_within_two_percent(name, order):
+    make, batch = LARGE[name]
+    model = make()
+    with channels_last(model) if order == "channels_last" else nullcontext():
+        for again, micro in ((False, None), (True, None), (False, 4)):
+            parts = blocks(model) if again else []
+            found = memory.forecast(model, batch, sgd(model), loss=entropy, recompute=parts, micro_batch=micro)
+            assert found.peak == pytest.approx(measured(model, batch, parts, micro), rel=0.02)
+
+
+def test_kernels_that_are_higher_than_their_image_are_within_two_percent():
+    """oneDNN then adds up the weights' gradient in extra memory, for each thread."""
+    model = nn.Sequential(nn.Conv2d(3, 64, 3, 2), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.Flatten())
+    batch = images(8, 3, 5)
+    found = memory.forecast(model, batch, sgd(model))
+    assert found.peak == pytest.approx(measured(model, batch), rel=0.02)
 
 
 def test_a_forecast_leaves_the_model_and_the_optimizer_as_they_are():
