@@ -2,7 +2,8 @@
 
 `np` is NumPy, dlengine.numpy or jax.numpy in the first, torch in the second. The arrays are small, so that the time is
 that of the call: x, y 3 x 4; p 3 x 4, positive; v of 4; s 4 x 4, positive definite; t 2 x 3 x 4; i, j 3 x 4 integers;
-k indices; m a mask; z 3 x 4, complex. A line that starts with `~` changes an array in place: JAX has no such thing.
+k indices; m a mask; z 3 x 4, complex. As NumPy does, torch looks whether weights sum to zero.
+A line that starts with `~` changes an array in place: JAX has no such thing.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ reductions
     np.nansum(x, axis=0)                    | np.nansum(x, 0)
     np.nanmean(x, axis=0)                   | np.nanmean(x, 0)
     np.ptp(x, axis=0)                       | np.amax(x, 0) - np.amin(x, 0)
-    np.average(x, axis=0, weights=p)        | (x * p).sum(0) / p.sum(0)
+    np.average(x, axis=0, weights=p)        | (w := p.sum(0)).all() and (x * p).sum(0) / w
 creation
     np.zeros((3, 4))                        | np.zeros((3, 4), dtype=np.float64)
     np.ones(4)                              | np.ones(4, dtype=np.float64)

@@ -79,9 +79,9 @@ def wrap_all(value: Any) -> Any:
     if kind is Tensor:
         return wrap(value)
     if kind is tuple or kind is list:
-        return kind([wrap_all(item) for item in value])
+        return kind([wrap(item) if type(item) is Tensor else wrap_all(item) for item in value])
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return kind(*[wrap_all(item) for item in value])
+        return value if type(value[0]) is ndarray else kind(*[wrap_all(item) for item in value])
     if issubclass(kind, (tuple, list)):
         return kind(map(wrap_all, value))
     return wrap(value) if isinstance(value, Tensor) else value
@@ -133,9 +133,12 @@ def _from_python(value: Any, device: torch.device) -> Tensor:
 
 
 PLAIN = frozenset({bool, int, float})
+_ONLY_FLOATS = {float}
 
 
 def _from_list(values: Any, device: torch.device) -> Tensor:
+    if len(values) < 64 and set(map(type, values)) == _ONLY_FLOATS:
+        return torch.tensor(values, dtype=default_float())
     kinds = _kinds(values)
     if any(issubclass(kind, (ndarray, Tensor)) for kind in kinds):
         return _stacked(values, device)

@@ -37,7 +37,8 @@ REAL_OF = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 NARROW = {torch.float64: torch.float32, torch.complex128: torch.complex64}
 
 _default = [torch.float64]
-_on_change: list[Callable[[], object]] = []
+_COMMON: dict[tuple[torch.dtype, ...], torch.dtype] = {}  # what NumPy has said, for this default
+_on_change: list[Callable[[], object]] = [_COMMON.clear]
 
 
 def default_float() -> torch.dtype:
@@ -98,9 +99,9 @@ def weak_dtype(kind: type) -> torch.dtype:
 def promote(*dtypes: torch.dtype) -> torch.dtype:
     """NumPy's common dtype; with float32 as the default, integers and float32 give float32."""
     first = dtypes[0]
-    if all(dtype is first for dtype in dtypes):
+    if all([dtype is first for dtype in dtypes]):  # noqa: C419 - a list is faster here than a generator
         return first
-    if not all(dtype in TO_NUMPY for dtype in dtypes):
+    if not all([dtype in TO_NUMPY for dtype in dtypes]):  # noqa: C419
         for dtype in dtypes[1:]:
             first = torch.promote_types(first, dtype)
         return first
@@ -109,7 +110,11 @@ def promote(*dtypes: torch.dtype) -> torch.dtype:
 
 @torch._dynamo.assume_constant_result
 def _common(dtypes: tuple[torch.dtype, ...]) -> torch.dtype:
-    return narrowed(TO_TORCH[numpy.result_type(*[TO_NUMPY[dtype] for dtype in dtypes])], dtypes)
+    found = _COMMON.get(dtypes)
+    if found is None:
+        found = narrowed(TO_TORCH[numpy.result_type(*[TO_NUMPY[dtype] for dtype in dtypes])], dtypes)
+        _COMMON[dtypes] = found
+    return found
 
 
 def narrowed(result: torch.dtype, inputs: Any) -> torch.dtype:

@@ -58,6 +58,8 @@ def _many(function: Callable[..., Tensor], default: Any = None) -> Callable[...,
     """A transform along several axes."""
 
     def core(a: Tensor, s: Any = None, axes: Any = default, norm: Any = None, out: Any = None) -> Any:
+        if s is None and out is None:
+            return function(_ready(a), None, axes, norm)
         if axes is None and s is not None:
             axes = tuple(range(a.dim() - len(s), a.dim()))
         dims = None if axes is None else tuple(errors.normal_axis(i, a.dim()) for i in axes)

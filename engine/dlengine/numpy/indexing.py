@@ -17,6 +17,7 @@ from dlengine.numpy import errors
 from dlengine.numpy.core import device_of, lifted, ndarray, needs_lifting, tensor_of, wrap, writable
 
 _SIMPLE = frozenset({int, type(None), type(Ellipsis)})
+_BACKWARDS = slice(None, None, -1)
 
 
 def get(array: ndarray, key: Any) -> ndarray:
@@ -34,6 +35,8 @@ def get(array: ndarray, key: Any) -> ndarray:
             raise IndexError("too many indices for array: array is 0-dimensional, but 1 were indexed")
         if key.step is None or (type(key.step) is int and key.step > 0):
             return wrap(tensor[_clean(key)])
+        if key == _BACKWARDS:
+            return wrap(_flip(tensor, [0]))
         forward, flipped = _forward(_clean(key), tensor.shape[0])
         return wrap(_flip(tensor[forward], [0]) if flipped else tensor[forward])
     if kind is ndarray and _direct(key, tensor):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy
 import torch
 from numpy.linalg import LinAlgError
 from torch import Tensor
 from torch._C import _LinAlgError as TorchLinAlgError  # type: ignore[attr-defined]
+from torch.compiler import is_compiling
 
-from dlengine.numpy import errors
+from dlengine.numpy import errors, fallback
 from dlengine.numpy.core import wrap
 from dlengine.numpy.native import NATIVE, Dtype, Tensors, local, same_dtype
 from dlengine.numpy.table_reductions import floating
@@ -51,6 +54,10 @@ __all__ = [
 ]
 
 
+FLOATS = frozenset({torch.float32, torch.float64})
+SMALL = 32 * 32  # elements, up to which NumPy's LAPACK, whose call is cheaper, solves on the CPU
+
+
 class EigResult(NamedTuple):
     eigenvalues: Any
     eigenvectors: Any
@@ -77,6 +84,11 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
+def _named(kind: Any, tensors: Any) -> Any:
+    """A named tuple of arrays: made so, it takes no call of Python's."""
+    return tuple.__new__(kind, [wrap(tensor) for tensor in tensors])
+
+
 def _matrix(a: Tensor, square: bool = False) -> Tensor:
     """The matrices as floats that LAPACK takes. Errors: LinAlgError."""
     if a.dim() < 2:
@@ -88,8 +100,36 @@ def _matrix(a: Tensor, square: bool = False) -> Tensor:
     return floating(a)
 
 
+def _on_host(name: str, *tensors: Tensor) -> Tensor | None:
+    """By NumPy, for small matrices on the CPU that nothing follows; None for others."""
+    if is_compiling():
+        return None
+    for tensor in tensors:
+        if not tensor.is_cpu or tensor.numel() > SMALL or tensor.dtype not in FLOATS or fallback.tracked(tensor):
+            return None
+    try:
+        with numpy.errstate(all="ignore"):
+            found = getattr(numpy.linalg, name)(*[tensor.detach().numpy() for tensor in tensors])
+    except LinAlgError:
+        raise
+    except ValueError:  # told with both shapes by the general way
+        return None
+    return torch.from_numpy(found) if found.ndim else torch.scalar_tensor(found, dtype=tensors[0].dtype)
+
+
+def _tried(function: Callable[..., Any], a: Tensor, square: bool, option: Any) -> Any:
+    """The function of the matrices as they are; what torch refuses is made ready, or told in NumPy's words."""
+    try:
+        return function(a, option)
+    except RuntimeError:
+        return function(_matrix(a, square), option)
+
+
 @local
 def inv(a: Tensor) -> Tensor:
+    small = _on_host("inv", a)
+    if small is not None:
+        return small
     try:
         return torch.linalg.inv(_matrix(a, True))
     except TorchLinAlgError:
@@ -98,6 +138,9 @@ def inv(a: Tensor) -> Tensor:
 
 @local
 def solve(a: Tensor, b: Tensor) -> Tensor:
+    small = _on_host("solve", a, b)
+    if small is not None:
+        return small
     x, y = same_dtype(_matrix(a, True), floating(b))
     vector = y.dim() == 1
     if x.shape[-1] != y.shape[-1 if vector else -2]:
@@ -124,20 +167,21 @@ def cholesky(a: Tensor, /, *, upper: bool = False) -> Tensor:
 
 @local
 def det(a: Tensor) -> Tensor:
-    return torch.linalg.det(_matrix(a, True))
+    small = _on_host("det", a)
+    return torch.linalg.det(_matrix(a, True)) if small is None else small
 
 
 @local
 def slogdet(a: Tensor) -> Any:
-    return SlogdetResult(*torch.linalg.slogdet(_matrix(a, True)))
+    return _named(SlogdetResult, torch.linalg.slogdet(_matrix(a, True)))
 
 
 @local
 def eig(a: Tensor) -> Any:
     values, vectors = torch.linalg.eig(_matrix(a, True))
     if not a.is_complex() and bool((values.imag == 0).all()):
-        return EigResult(values.real, vectors.real)
-    return EigResult(values, vectors)
+        return _named(EigResult, (values.real, vectors.real))
+    return _named(EigResult, (values, vectors))
 
 
 @local
@@ -148,7 +192,7 @@ def eigvals(a: Tensor) -> Tensor:
 
 @local
 def eigh(a: Tensor, UPLO: str = "L") -> Any:
-    return EighResult(*torch.linalg.eigh(_matrix(a, True), UPLO=UPLO.upper()))
+    return _named(EighResult, _tried(torch.linalg.eigh, a, True, UPLO if UPLO == "L" else UPLO.upper()))
 
 
 @local
@@ -158,8 +202,9 @@ def eigvalsh(a: Tensor, UPLO: str = "L") -> Tensor:
 
 @local
 def svd(a: Tensor, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    x = _matrix(a)
-    return SVDResult(*torch.linalg.svd(x, full_matrices=full_matrices)) if compute_uv else torch.linalg.svdvals(x)
+    if compute_uv:
+        return _named(SVDResult, _tried(torch.linalg.svd, a, False, full_matrices))
+    return torch.linalg.svdvals(_matrix(a))
 
 
 @local
@@ -171,12 +216,11 @@ def svdvals(x: Tensor, /) -> Tensor:
 def qr(a: Tensor, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r", "raw"):
         raise ValueError(f"Unrecognized mode '{mode}'")
-    x = _matrix(a)
     if mode == "raw":
-        reflectors, factors = torch.geqrf(x)
+        reflectors, factors = torch.geqrf(_matrix(a))
         return reflectors.mT, factors
-    q, r = torch.linalg.qr(x, mode=mode)
-    return r if mode == "r" else QRResult(q, r)
+    found = _tried(torch.linalg.qr, a, False, mode)
+    return found.R if mode == "r" else _named(QRResult, found)
 
 
 @local

@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 
 from dlengine.numpy import errors
-from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, wrap_all, write
+from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap_all, write
+from dlengine.numpy.direct import DTYPE, MANY, ONE, OPTIONAL, direct
 from dlengine.numpy.dtypes import promote, torch_dtype
 
 Tensors = Sequence[Tensor]
 Dtype = torch.dtype | None
 NATIVE: dict[str, Any] = {}  # every function of the main namespace that runs on torch
 
-_RULES = _ONE, _OPTIONAL, _MANY, _DTYPE = ("Tensor", "Tensor | None", "Tensors", "Dtype")
+_RULES = (ONE, OPTIONAL, MANY, DTYPE)
 
 
 def native(function: Callable[..., Any], *, name: str = "", register: bool = True) -> Callable[..., Any]:
@@ -76,80 +77,38 @@ def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
             return wrap_all(result)
         return write(out[0] if isinstance(out, tuple) else out, result)
 
-    first = [rules.get(name) for name in names[:2]]
     call = general
-    if not variadic and first and first[0] in (_ONE, _MANY):
-        leading = 2 if first == [_ONE, _ONE] else 1
-        special = [name for name in names[leading:] if name in rules]
-        last = names.index(special[0]) if special else 99
-        shortcut = {_ONE: _one, _MANY: _many}[first[0]] if leading == 1 else _two
-        call = shortcut(function, public, general, frozenset([*special, *(["out"] if takes_out else [])]), last)
+    if variadic and names[0] in rules and not set(names[1:]) & set(rules):
+        call = _every(function, public, general, takes_out)
+    elif not variadic and names and rules.get(names[0]) in (ONE, MANY):
+        call = direct(function, public, general, rules)
     call = functools.wraps(function)(call)
     call.__name__ = call.__qualname__ = public
     call.__module__ = "dlengine.numpy"
     return call
 
 
-# The usual calls need no conversion: arrays of ours first, and after them nothing that is special (an argument with a
-# rule, or `out`), of which the first may stand at position `last`.
-
-
-def _one(
-    function: Callable[..., Any], public: str, general: Callable[..., Any], special: frozenset[str], last: int
+def _every(
+    function: Callable[..., Any], public: str, general: Callable[..., Any], takes_out: bool
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not args or type(args[0]) is not ndarray or len(args) > last or not special.isdisjoint(kwargs):
+        tensors = [array._tensor for array in args if type(array) is ndarray]
+        if len(tensors) < len(args) or (takes_out and "out" in kwargs):
             return general(*args, **kwargs)
         try:
-            result = function(args[0]._tensor, *args[1:], **kwargs)
+            return wrap_all(function(*tensors, **kwargs))
         except (RuntimeError, IndexError) as error:
             return errors.explain(public, error, args, kwargs)
-        return wrap(result) if type(result) is Tensor else wrap_all(result)
-
-    return call
-
-
-def _two(
-    function: Callable[..., Any], public: str, general: Callable[..., Any], special: frozenset[str], last: int
-) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if not (len(args) > 1 and type(args[0]) is type(args[1]) is ndarray):
-            return general(*args, **kwargs)
-        if len(args) > last or not special.isdisjoint(kwargs):
-            return general(*args, **kwargs)
-        try:
-            result = function(args[0]._tensor, args[1]._tensor, *args[2:], **kwargs)
-        except (RuntimeError, IndexError) as error:
-            return errors.explain(public, error, args, kwargs)
-        return wrap(result) if type(result) is Tensor else wrap_all(result)
-
-    return call
-
-
-def _many(
-    function: Callable[..., Any], public: str, general: Callable[..., Any], special: frozenset[str], last: int
-) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if not args or type(args[0]) not in (list, tuple) or len(args) > last or not special.isdisjoint(kwargs):
-            return general(*args, **kwargs)
-        tensors = [array._tensor for array in args[0] if type(array) is ndarray]
-        if len(tensors) < len(args[0]):
-            return general(*args, **kwargs)
-        try:
-            result = function(tensors, *args[1:], **kwargs)
-        except (RuntimeError, IndexError) as error:
-            return errors.explain(public, error, args, kwargs)
-        return wrap(result) if type(result) is Tensor else wrap_all(result)
 
     return call
 
 
 def _by(rule: str | None, value: Any, device: torch.device | None) -> Any:
-    if rule is None or (value is None and rule != _ONE):
+    if rule is None or (value is None and rule != ONE):
         return value
-    if rule == _DTYPE:
+    if rule == DTYPE:
         return torch_dtype(value)
-    if rule == _MANY:
+    if rule == MANY:
         if isinstance(value, ndarray):
             return list(value._tensor.unbind(0))
         return [tensor_of(item, device) for item in value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from dlengine.numpy import errors
 from dlengine.numpy.core import ndarray, tensor_of, wrap
 from dlengine.numpy.dtypes import is_inexact
 from dlengine.numpy.native import NATIVE, native, register, same_dtype
@@ -18,7 +18,7 @@ from dlengine.numpy.table_reductions import floating
 
 @native
 def isclose(a: Tensor, b: Tensor, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Tensor:
-    x, y = same_dtype(floating(a), floating(b))
+    x, y = (a, b) if a.dtype is b.dtype and is_inexact(a.dtype) else same_dtype(floating(a), floating(b))
     if type(rtol) is type(atol) is float and rtol >= 0 and atol >= 0:
         return torch.isclose(x, y, rtol, atol, equal_nan)
     near = (x - y).abs() <= atol + rtol * y.abs()
@@ -27,11 +27,11 @@ def isclose(a: Tensor, b: Tensor, rtol: Any = 1e-05, atol: Any = 1e-08, equal_na
 
 
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
-    plain = type(a) is type(b) is ndarray and type(rtol) is type(atol) is float and rtol >= 0 and atol >= 0
-    if plain and not is_compiling():
-        x, y = same_dtype(floating(a._tensor), floating(b._tensor))
-        errors.broadcast(tuple(x.shape), tuple(y.shape))
-        return torch.allclose(x, y, rtol, atol, equal_nan)
+    if type(a) is type(b) is ndarray and not is_compiling() and type(rtol) is type(atol) is float:
+        x, y = a._tensor, b._tensor
+        if x.dtype is y.dtype and is_inexact(x.dtype) and rtol >= 0 and atol >= 0:
+            with contextlib.suppress(RuntimeError):  # shapes that do not broadcast, told below
+                return torch.allclose(x, y, rtol, atol, equal_nan)
     return bool(NATIVE["isclose"](a, b, rtol, atol, equal_nan)._tensor.all())
 
 

@@ -39,8 +39,11 @@ def _place(dtype: Any, device: Any) -> dict[str, Any]:
 def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", subok: bool = False, ndmin: int = 0,
           device: Any = None, like: Any = None) -> ndarray:  # fmt: skip
     """A new array from anything array-like; gradients flow through arrays and tensors inside lists."""
-    if type(object) is ndarray and dtype is None and device is None and copy and not ndmin:
-        return wrap(object._tensor.clone())
+    if dtype is None and device is None and copy and not ndmin:
+        if type(object) is ndarray:
+            return wrap(object._tensor.clone())
+        if type(object) is list:
+            return wrap(tensor_of(object))
     tensor = _converted(object, dtype, device, copy)
     if ndmin > tensor.dim():
         tensor = tensor.reshape((1,) * (ndmin - tensor.dim()) + tuple(tensor.shape))
@@ -336,7 +339,7 @@ for _name in ("frombuffer", "fromfile", "fromiter", "fromstring", "fromregex", "
 def meshgrid(*xi: Tensor, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
-    if not sparse and all(x.dim() == 1 for x in xi) and len({x.dtype for x in xi}) == 1:
+    if not sparse and len({(x.dim(), x.dtype) for x in xi}) == 1 and xi[0].dim() == 1:
         made = torch.meshgrid(*xi, indexing=indexing)
         return tuple([grid.clone() for grid in made] if copy else made)
     count = len(xi)

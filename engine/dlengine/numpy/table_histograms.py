@@ -17,6 +17,11 @@ from dlengine.numpy.table_reductions import floating
 
 @native
 def bincount(x: Tensor, /, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    if weights is None and x.dtype is torch.int64 and x.dim() == 1 and x.is_cpu:
+        try:
+            return torch.bincount(x, minlength=minlength)
+        except RuntimeError:  # a negative element, told below
+            pass
     if is_inexact(x.dtype) and x.numel():
         raise TypeError(
             f"Cannot cast array data from dtype('{str(x.dtype)[6:]}') to dtype('int64') according to the rule 'safe'"
@@ -26,11 +31,6 @@ def bincount(x: Tensor, /, weights: Tensor | None = None, minlength: int = 0) ->
             "object too deep for desired array" if x.dim() else "object of too small depth for desired array"
         )
     places = x.to(torch.int64)
-    if weights is None and x.is_cpu:
-        try:
-            return torch.bincount(places, minlength=minlength)
-        except RuntimeError:
-            raise ValueError("'list' argument must have no negative elements") from None
     if x.numel() and int(places.min()) < 0:
         raise ValueError("'list' argument must have no negative elements")
     size = max(int(places.max()) + 1 if x.numel() else 0, minlength)

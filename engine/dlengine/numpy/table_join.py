@@ -102,6 +102,8 @@ def array_split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Te
         if count <= 0:
             raise ValueError("number sections must be larger than 0.")
         each, more = divmod(size, count)
+        if more == 0 and each:
+            return list(ary.split(each, dim))
         return list(ary.split([each + 1] * more + [each] * (count - more), dim))
     bounds = [0, *[slice(int(i)).indices(size)[1] for i in indices_or_sections], size]
     return [ary.narrow(dim, a, max(b - a, 0)) for a, b in itertools.pairwise(bounds)]
@@ -110,7 +112,7 @@ def array_split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Te
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """As array_split, but the parts must be equal. Errors: ValueError."""
     made = NATIVE["array_split"](ary, indices_or_sections, axis)
-    if hasattr(indices_or_sections, "__index__") and len({part.shape for part in made}) > 1:
+    if hasattr(indices_or_sections, "__index__") and made[0]._tensor.shape != made[-1]._tensor.shape:
         raise ValueError("array split does not result in an equal division")
     return made
 

@@ -33,8 +33,9 @@ def _sums(name: str, fill: float) -> None:
         initial: Any = _NO,
         where: Any = True,
     ) -> Any:
-        if plain == "sum" and a.dtype.is_floating_point and where is True and initial is _NO and a.dim():
-            found = torch.nansum(a, axes_of(axis, a.dim()), keepdims is True, dtype=dtype)
+        usual = plain == "sum" and a.dtype.is_floating_point and where is True and initial is _NO
+        if usual and (axes := axes_of(axis, a.dim())):
+            found = torch.nansum(a, axes, keepdims is True, dtype=dtype)
             return found if out is None else write(out, found)
         found = NATIVE[plain](wrap(_without_nan(a, fill)), axis, dtype, None, keepdims is True, initial, where)._tensor
         return found if out is None else write(out, found)

@@ -8,13 +8,19 @@ import torch
 from torch import Tensor
 
 from dlengine.numpy import linalg
-from dlengine.numpy.core import tensor_of, wrap
+from dlengine.numpy.core import ndarray, tensor_of, wrap
 from dlengine.numpy.native import NATIVE, native, same_dtype
 from dlengine.numpy.table_reductions import floating
 
 
 def polyval(p: Any, x: Any) -> Any:
     """The value of a polynomial at x, by Horner's rule."""
+    if type(p) is type(x) is ndarray and p.dtype == x.dtype and p.ndim == 1 and p.size and p.dtype != bool:
+        first, *rest = p._tensor.unbind()
+        total = first.expand(x._tensor.shape)
+        for coefficient in rest:
+            total = torch.addcmul(coefficient, total, x._tensor)
+        return wrap(total if rest else total.clone())
     coefficients = wrap(tensor_of(p))
     at = wrap(tensor_of(x))
     value: Any = NATIVE["zeros_like"](at)

@@ -67,6 +67,9 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 @native
 def tensordot(a: Tensor, b: Tensor, axes: Any = 2) -> Tensor:
     x, y = same_dtype(a, b)
+    whole = type(axes) is int and 0 < axes <= min(x.dim(), y.dim()) and x.dtype is not torch.bool
+    if whole and x.shape[-axes:] == y.shape[:axes]:
+        return torch.tensordot(x, y, axes)
     if isinstance(axes, int):
         left, right = list(range(x.dim() - axes, x.dim())), list(range(axes))
     else:
@@ -173,7 +176,16 @@ def _correlated(x: Tensor, y: Tensor, mode: str) -> Tensor:
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"mode must be one of 'valid', 'same', or 'full' (got '{mode}')")
     front, back = {"full": (m - 1, m - 1), "same": (m // 2, m - 1 - m // 2), "valid": (0, 0)}[mode]
-    padded = torch.cat([x.new_zeros(front), x, x.new_zeros(back)])
-    if x.dtype is torch.bool:
-        return (padded.unfold(0, m, 1) & y).any(-1)
-    return (padded.unfold(0, m, 1) * y).sum(-1).to(x.dtype)
+    rows = torch.constant_pad_nd(x, (front, back)).unfold(0, m, 1)
+    if rows.numel() <= _MOST:
+        return _products(rows, y)
+    return torch.cat([_products(part, y) for part in rows.split(max(_MOST // m, 1))])
+
+
+_MOST = 2**24  # products held at a time: a long vector and a long kernel have more than fit into memory
+
+
+def _products(rows: Tensor, y: Tensor) -> Tensor:
+    if rows.dtype is torch.bool:
+        return (rows & y).any(-1)
+    return torch.mv(rows, y) if is_inexact(rows.dtype) else (rows * y).sum(-1).to(rows.dtype)

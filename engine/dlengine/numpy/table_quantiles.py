@@ -48,7 +48,10 @@ def _quantile(name: str, scale: float, skip_nan: bool) -> Callable[..., Any]:
         axes = errors.normal_axes(axis, x.dim())
         keepdims = bool(keepdims) and keepdims is not _NO
         if type(q) is float and 0 <= q <= scale and len(axes) == 1 and x.numel() and out is None:
-            return function(x, q / scale, axes[0], keepdims, interpolation=method)
+            if skip_nan or method != "linear":
+                return function(x, q / scale, axes[0], keepdims, interpolation=method)
+            value = _between(x, q / scale * (x.shape[axes[0]] - 1), axes[0])
+            return value.unsqueeze(axes[0]) if keepdims else value
         if numpy.ndim(q):  # an array of them counts, a number does not
             x = x.to(promote(x.dtype, devices.fitting(tensor_of(q, x.device).dtype, x.device)))
         points = _probabilities(q, x, scale)
@@ -61,6 +64,17 @@ def _quantile(name: str, scale: float, skip_nan: bool) -> Callable[..., Any]:
         return value if out is None else write(out, value)
 
     return core
+
+
+def _between(x: Tensor, place: float, dim: int) -> Tensor:
+    """What stands at a place of the sorted line, or between two places; NaN where the line has one."""
+    ordered = torch.sort(x, dim).values
+    low = int(place)
+    value = ordered.select(dim, low)
+    if place > low:
+        value = torch.lerp(value, ordered.select(dim, low + 1), place - low)
+    last = ordered.select(dim, -1)  # where NaNs are sorted to
+    return torch.where(last.isnan(), last, value)
 
 
 def merged(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
@@ -86,17 +100,15 @@ def _median(name: str) -> Callable[..., Any]:
     def core(a: Tensor, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
         x = floating(a)
         axes = errors.normal_axes(axis, x.dim())
+        if len(axes) == 1 and x.numel() and name == "median" and keepdims is not True and out is None:
+            return _between(x, (x.shape[axes[0]] - 1) / 2, axes[0])
         flat, shape = merged(x, axes)
         if flat.shape[-1] == 0:
             value = flat.new_full(shape, torch.nan)
         elif name == "nanmedian":
             value = torch.nanquantile(flat, 0.5, dim=-1)
         else:
-            ordered = torch.sort(flat, dim=-1).values
-            count = flat.shape[-1]
-            value = ordered.narrow(-1, (count - 1) // 2, 1 + (count + 1) % 2).mean(-1)
-            last = ordered.select(-1, -1)  # where NaNs are sorted to
-            value = torch.where(torch.isnan(last), last, value)
+            value = _between(flat, (flat.shape[-1] - 1) / 2, -1)
         if keepdims is True:
             value = value.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
         return value if out is None else write(out, value)
@@ -122,13 +134,16 @@ def cov(
 ) -> Tensor:
     if m.dim() > 2:
         raise ValueError("m has more than 2 dimensions")
-    x = m.to(dtype or promote(m.dtype, devices.fitting(default_float(), m.device)))
+    wide = devices.fitting(default_float(), m.device)
+    x = m.to(wide if dtype is None and m.dtype is torch.float32 else dtype or promote(m.dtype, wide))
     x = x if x.dim() == 2 else torch.atleast_2d(x)
     x = x.mT if not rowvar and m.dim() == 2 else x
     if y is not None:
         other = torch.atleast_2d(y.to(x.dtype))
         x = torch.cat(same_dtype(x, other.mT if not rowvar and other.shape[0] != 1 else other))
     correction = (0 if bias else 1) if ddof is None else int(ddof)
+    if correction == 1 and fweights is None and aweights is None:
+        return torch.cov(x)
     return torch.cov(x, correction=correction, fweights=fweights, aweights=aweights)
 
 

@@ -168,10 +168,15 @@ def counted(tensor: Tensor, axes: tuple[int, ...], keepdims: bool, where: Any) -
     return torch.where(mask, tensor, tensor.new_zeros(())), _sum(mask.to(torch.int64), axes, keepdims)
 
 
+_USUAL = frozenset({torch.float32, torch.float64})
+
+
 @native
 def mean(
     a: Tensor, axis: Any = None, dtype: Dtype = None, out: Any = None, keepdims: Any = False, where: Any = True
 ) -> Any:
+    if type(axis) is int and dtype is out is None and where is True and a.dtype in _USUAL and a.dim():
+        return torch.mean(a, axis, keepdims is True)
     x = floating(a, dtype)
     axes = errors.normal_axes(axis, x.dim())
     keepdims = bool(keepdims) and keepdims is not _NO
@@ -204,6 +209,10 @@ def std(
 def _variance(
     a: Tensor, axis: Any, dtype: Dtype, ddof: Any, keepdims: Any, where: Any, mean: Any, root: bool = False
 ) -> Tensor:
+    if dtype is None and where is True and mean is _NO and a.dtype in _USUAL and a.dim():
+        whole = axis is None or (type(axis) is int and -a.dim() <= axis < a.dim())
+        if whole and (a.numel() if axis is None else a.shape[axis]) > ddof:
+            return (torch.std if root else torch.var)(a, axis, correction=ddof, keepdim=keepdims is True)
     x = floating(a, dtype)
     kind = x.dtype
     x = x.float() if kind is torch.float16 else x
@@ -299,6 +308,8 @@ def count_nonzero(a: Tensor, axis: Any = None, *, keepdims: bool = False) -> Ten
 
 @native
 def ptp(a: Tensor, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    if type(axis) is int and out is None and a.dtype in _USUAL and a.dim() and a.numel():
+        return torch.amax(a, axis, keepdims is True) - torch.amin(a, axis, keepdims is True)
     axes = axes_of(axis, a.dim())
     if a.dtype is torch.bool:
         raise TypeError("numpy boolean subtract, the `-` operator, is not supported")
@@ -310,6 +321,11 @@ def ptp(a: Tensor, axis: Any = None, out: Any = None, keepdims: bool = False) ->
 def average(
     a: Tensor, axis: Any = None, weights: Tensor | None = None, returned: bool = False, *, keepdims: bool = False
 ) -> Any:
+    if weights is not None and type(axis) is int and weights.dtype is a.dtype in _USUAL and weights.shape == a.shape:
+        total = torch.sum(weights, axis, keepdims)
+        _check_total(total)
+        value = torch.sum(a * weights, axis, keepdims) / total
+        return (value, total) if returned else value
     axes = errors.normal_axes(axis, a.dim())
     if weights is None:
         x = floating(a)
@@ -325,10 +341,14 @@ def average(
     scaled = floating(a) * weights
     spread = weights if weights.shape == a.shape else weights.expand(a.shape)
     total = _sum(spread if spread.dtype is scaled.dtype else spread.to(scaled.dtype), axes, keepdims)
-    if not total.requires_grad and not is_compiling() and not bool(total.all()):
-        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+    _check_total(total)
     value = _sum(scaled, axes, keepdims) / total
     return (value, total.expand(value.shape)) if returned else value
+
+
+def _check_total(total: Tensor) -> None:
+    if not total.requires_grad and not is_compiling() and not total.all():
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
 
 
 def complex_of(dtype: torch.dtype) -> torch.dtype:

@@ -92,7 +92,7 @@ def unique_values(x: Tensor, /) -> Tensor:
 def _within(left: Tensor, right: Tensor, invert: bool = False) -> Tensor:
     if left.dtype is torch.bool:
         left, right = left.to(torch.uint8), right.to(torch.uint8)
-    return torch.isin(left.contiguous(), right.reshape(-1), invert=invert)
+    return torch.isin(left if left.is_contiguous() else left.contiguous(), right.reshape(-1), invert=invert)
 
 
 @native

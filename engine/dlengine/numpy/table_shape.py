@@ -13,11 +13,15 @@ from dlengine.numpy import errors
 from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, write
 from dlengine.numpy.native import NATIVE, native
 
+_INTEGERS = {int}
+
 
 def sizes_of(shape: Any) -> tuple[int, ...]:
     """A shape, or counts, as plain integers."""
     if type(shape) is int:
         return (shape,)
+    if type(shape) is tuple and set(map(type, shape)) == _INTEGERS:
+        return shape
     if isinstance(shape, ndarray):
         shape = shape._tensor.tolist()
     if hasattr(shape, "__index__"):

@@ -11,7 +11,10 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
+from dlengine.numpy import fallback
+from dlengine.numpy.core import to_host
 from dlengine.numpy.native import NATIVE
 from dlengine.numpy.ufunc import Binary, Product, Unary
 
@@ -74,7 +77,28 @@ def _power(a: Any, b: Any) -> Tensor:
 
 
 def _divmod(a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    return torch.floor_divide(a.detach(), b.detach()), torch.remainder(a, b)
+    return torch.floor_divide(a.detach(), b.detach()), _remainder(a, b)
+
+
+def _remainder(a: Tensor, b: Any) -> Tensor:
+    """A remainder of zero has the divisor's sign; torch gives it the dividend's, and so does this under a gradient."""
+    rest = torch.remainder(a, b)
+    if not rest.dtype.is_floating_point or is_compiling() or fallback.tracked(rest):
+        return rest
+    return torch.copysign(rest, b)
+
+
+def _complex_by_numpy(name: str) -> Callable[[Tensor], Tensor]:
+    """NumPy's values of complex numbers, which are the C standard's at infinities and NaN, on the CPU."""
+    kernel = getattr(torch, name)
+
+    def compute(x: Tensor) -> Tensor:
+        if not x.is_complex() or not x.is_cpu or is_compiling() or fallback.tracked(x):
+            return kernel(x)
+        with numpy.errstate(all="ignore"):
+            return torch.from_numpy(numpy.asarray(getattr(numpy, name)(to_host(x))))
+
+    return compute
 
 
 def _at_least(name: str, a: Tensor, b: Tensor, first: int, second: int) -> None:
@@ -126,7 +150,7 @@ def _frexp(x: Tensor) -> tuple[Tensor, Tensor]:
 
 UNARY: dict[str, Callable[..., Any]] = {
     "absolute": torch.abs,
-    "arccos": torch.acos,
+    "arccos": _complex_by_numpy("arccos"),
     "arccosh": torch.acosh,
     "arcsin": torch.asin,
     "arcsinh": torch.asinh,
@@ -152,7 +176,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "isnan": torch.isnan,
     "log": torch.log,
     "log10": torch.log10,
-    "log1p": torch.log1p,
+    "log1p": _complex_by_numpy("log1p"),
     "log2": torch.log2,
     "logical_not": torch.logical_not,
     "modf": _modf,
@@ -198,7 +222,7 @@ SECOND: dict[str, Callable[..., Any]] = {
     "less": torch.lt,
     "less_equal": torch.le,
     "not_equal": torch.ne,
-    "remainder": torch.remainder,
+    "remainder": _remainder,
     "right_shift": torch.bitwise_right_shift,
 }
 

@@ -16,12 +16,14 @@ from dlengine.numpy.dtypes import (
     TO_NUMPY,
     TO_TORCH,
     WEAK,
+    is_inexact,
     narrowed,
     on_default_change,
     promote,
     torch_dtype,
 )
 
+_PROMOTING = frozenset({"add", "subtract", "multiply", "divide"})
 Plan = tuple[Any, ...]  # the dtype to cast each input to (None: as it is), then the dtype of the output
 PLANS: dict[tuple[Any, ...], Plan] = {}
 on_default_change(PLANS.clear)
@@ -46,6 +48,12 @@ def make_plan(name: str, kinds: tuple[Any, ...]) -> Plan:
         truth = getattr(numpy, name).types[0].endswith("?")
         found = (*(wide for _ in kinds), torch.bool if truth else wide)
     casts = [None if kind is dtype else dtype for kind, dtype in zip(kinds, found, strict=False)]
+    if name in _PROMOTING and found[0] is found[1] and found[0].is_floating_point:
+        for this, other in ((0, 1), (1, 0)):  # an integer beside a float of the result's dtype: torch casts as it goes
+            whole = kinds[this] not in WEAK and not is_inexact(kinds[this])
+            if whole and kinds[other] not in WEAK and casts[this] is not None:
+                casts[this] = None
+                break
     plan = (*casts, *found[len(kinds) :])
     PLANS[(name, *kinds)] = plan
     return plan
