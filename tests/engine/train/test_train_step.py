@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -236,3 +238,27 @@ def test_fp16_that_never_is_finite_is_an_error():
     nn.init.zeros_(model[0].bias)
     with pytest.raises(EngineError, match="not finite in fp16, however small"):
         trained(model, epochs=50, precision="fp16")
+
+
+class OneBatch:
+    """A data set that fails when the batch before is still held while the next one is made."""
+
+    def __init__(self):
+        self.x, self.y = (torch.as_tensor(part) for part in points())
+        self.before = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, indices) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.before is None or self.before() is None
+        x = self.x[torch.as_tensor(indices)].float()
+        if len(x) > 2:  # fit keeps the two samples that it looks at before training
+            self.before = weakref.ref(x)
+        return x, self.y[torch.as_tensor(indices)].clone()
+
+
+def test_a_batch_is_gone_before_the_next_one_is_made():
+    data = OneBatch()
+    trained(net(), data)
+    assert data.before is not None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from dlengine import EngineError, fit, models
 from dlengine.tune import PLAIN, Plan, applied, by_rule, cache, choose
 from dlengine.tune import choice as choosing
-from dlengine.tune.allocator import available, keeping_memory
+from dlengine.tune.allocator import available, give_back, keeping_memory
 from torch import nn
 
 torch.set_num_threads(1)
@@ -263,6 +264,29 @@ def test_the_alternatives_include_plain_torch_and_compiling_only_in_long_runs_on
     plans = choosing.alternatives(RULE, torch.device(device), seconds=seconds)
     assert Plan(allocator=RULE.allocator) in plans
     assert any(plan.compile for plan in plans) is compiles
+
+
+@pytest.mark.skipif(not available(), reason="only glibc's malloc is told to keep memory")
+def test_memory_of_the_block_lies_where_large_pages_are_asked_for():
+    with keeping_memory():
+        first = torch.ones(8 << 20)
+        assert "hg" in _flags_at(first.data_ptr() + (16 << 20))
+        del first
+        give_back()
+        assert "hg" in _flags_at(torch.ones(8 << 20).data_ptr() + (16 << 20))
+
+
+def _flags_at(address: int) -> list[str]:
+    """The kernel's flags of the mapping that holds an address."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, *rest = line.split()
+        if "-" in name:
+            begin, end = (int(part, 16) for part in name.split("-"))
+            inside = begin <= address < end
+        elif inside and name == "VmFlags:":
+            return rest
+    raise AssertionError("no mapping holds the address")
 
 
 @pytest.mark.skipif(not available(), reason="another C library than glibc")
