@@ -94,8 +94,14 @@ def score(
         for each in chosen:
             each.soft = soft
         sizes = layout(chosen, output, y)
+
+    def checked(output: Any, target: Any) -> torch.Tensor:
+        if classes and not target.is_floating_point():
+            losses.check_labels(target, output.shape[1], measure)
+        return measure(output, target)
+
     with Group.join(read_place(), device) as group:
-        return evaluate(model, source, measure, chosen, sizes, group, batch=batch_size)
+        return evaluate(model, source, checked, chosen, sizes, group, batch=batch_size)
 
 
 def _peek(source: Source) -> tuple[Any, Any, Source]:

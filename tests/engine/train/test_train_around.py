@@ -70,6 +70,8 @@ def test_predict_and_score_refuse_what_does_not_fit():
         score(net(), (X, Y), "accurracy")
     with pytest.raises(EngineError, match=r"output has shape \(2, 3\) and the targets \(2,\)"):
         score(net(), (X, Y), loss="mse")
+    with pytest.raises(EngineError, match="label 9 is out of range, with 3 classes"):
+        score(net(), (X, np.where(np.arange(len(Y)) == len(Y) - 1, 9, Y)), batch_size=16)
     with pytest.raises(EngineError, match="the data is empty"):
         score(net(), iter([]))
 

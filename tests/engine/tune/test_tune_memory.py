@@ -88,6 +88,7 @@ LARGE = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("order", ["plain", "channels_last"])
 @pytest.mark.parametrize("name", LARGE)
 def test_the_forecast_of_large_models_is_within_two_percent(name, order):
