@@ -55,7 +55,7 @@ def matmul_in_place(x: Any, y: Any) -> Any:
 
 def operators(x: Any, y: Any) -> Any:
     a, b = np.asarray(x), np.asarray(y)
-    inside = ~(a < b) & (a != 1) | (2 >= b)
+    inside = ~(a < b) & (a != 1) | (b <= 2)
     return inside * (a[1:, ::-2] @ b[1:, ::-2].T).sum() + 2**-a - b // 0.5 % 3
 
 
