@@ -76,6 +76,8 @@ def _array_function(self: ndarray, function: Any, types: Any, args: Any, kwargs:
     for part in module.split(".")[1:]:
         space = getattr(space, part, None)
     ours = getattr(space, function.__name__, None)
+    if ours is function:  # in a module of NumPy's that is ours as it is
+        return fallback.fallback(function.__name__, function)(*args, **kwargs)
     return NotImplemented if ours is None else ours(*args, **kwargs)
 
 

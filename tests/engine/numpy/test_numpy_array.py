@@ -290,3 +290,10 @@ def test_random_choices_orders_and_old_functions() -> None:
     assert np.array_equal(first[0], np.random.rand(2, 2))
     with pytest.raises(ValueError, match="scale < 0"):
         rng.normal(0, -1)
+
+
+def test_functions_of_numpys_inner_modules_run_on_the_host() -> None:
+    with pytest.warns(np.FallbackWarning, match="sliding_window_view"):
+        windows = np.lib.stride_tricks.sliding_window_view(np.arange(5), 3)
+    assert isinstance(windows, np.ndarray)
+    assert windows.tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
