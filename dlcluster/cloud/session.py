@@ -1,4 +1,4 @@
-"""One boto3 session per command: where the API is, whose credentials, and what its errors mean to a user."""
+"""One session per command: where the API is, whose credentials, and what its errors mean to a user."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Session:
         return type(self)(self.cloud, region, self.ssh_port, self.endpoint, self.profile)
 
     def client(self, service: str) -> Any:
-        """A cached, thread-safe boto3 client."""
+        """A cached, thread-safe client of botocore, boto3's own lower half."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._make(service)
@@ -69,22 +69,25 @@ class Session:
         options: dict[str, Any] = {"config": config}
         if self.cloud == "local":
             options |= {"endpoint_url": self.endpoint, **LOCAL_CREDENTIALS}
-        return self._boto3().client(service, **options)
+        return self._sdk().create_client(service, self.region, **options)
 
-    def _boto3(self) -> Any:
-        if not hasattr(self, "_boto3_session"):
-            import boto3
+    def _sdk(self) -> Any:
+        # botocore's own session: boto3 adds resources and transfers, which most commands would load for nothing.
+        if not hasattr(self, "_botocore"):
             from botocore.exceptions import ProfileNotFound
+            from botocore.session import Session as Botocore
 
             try:
                 if self.cloud == "local":
                     os.environ.pop("AWS_PROFILE", None)
-                self._boto3_session = boto3.Session(region_name=self.region, profile_name=self.profile)
+                session = Botocore(profile=self.profile)
+                session.get_scoped_config()  # a profile that is not there is told now
+                self._botocore = session
             except ProfileNotFound as error:
                 raise UserError(
                     str(error), where="profile", hint="see `aws configure list-profiles`", code=Exit.DENIED
                 ) from None
-        return self._boto3_session
+        return self._botocore
 
 
 def error_code(error: Exception) -> str:

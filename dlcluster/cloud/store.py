@@ -37,9 +37,19 @@ class Store:
         """Store bytes or a file (large files in parts)."""
         with aws_errors(f"writing s3://{self.bucket}/{key}"):
             if isinstance(data, Path):
-                self._s3.upload_file(str(data), self.bucket, key)
+                self._upload(key, data)
             else:
                 self._s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def _upload(self, key: str, path: Path) -> None:
+        from boto3.exceptions import S3UploadFailedError
+        from boto3.s3.transfer import S3Transfer
+
+        try:
+            with S3Transfer(self._s3) as transfer:
+                transfer.upload_file(str(path), self.bucket, key)
+        except S3UploadFailedError as error:  # it tells less than what it wraps
+            raise error.__context__ or error from None
 
     def get(self, key: str) -> bytes:
         """The object's content."""
@@ -49,9 +59,11 @@ class Store:
 
     def download(self, key: str, path: Path) -> None:
         """Write the object to a file; the file appears only when it is complete (boto3 renames it)."""
+        from boto3.s3.transfer import S3Transfer
+
         path.parent.mkdir(parents=True, exist_ok=True)
-        with aws_errors(f"reading s3://{self.bucket}/{key}"):
-            self._s3.download_file(self.bucket, key, str(path))
+        with aws_errors(f"reading s3://{self.bucket}/{key}"), S3Transfer(self._s3) as transfer:
+            transfer.download_file(self.bucket, key, str(path))
 
     def url(self, key: str, seconds: int = 3600) -> str:
         """A presigned URL to read the object, valid for `seconds`."""

@@ -56,3 +56,10 @@ def test_a_missing_bucket_is_a_clear_error(session):
         Store(session, "dlcluster-none").get("k")
     assert "s3://dlcluster-none/k" in caught.value.what
     assert caught.value.code == Exit.UNAVAILABLE
+
+
+def test_a_missing_bucket_is_a_clear_error_for_files_too(session, tmp_path):
+    path = tmp_path / "bundle"
+    path.write_bytes(b"code")
+    with pytest.raises(UserError, match="NoSuchBucket"):
+        Store(session, "nowhere").put("bundles/x", path)
