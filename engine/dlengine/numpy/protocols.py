@@ -72,12 +72,12 @@ def _array_function(self: ndarray, function: Any, types: Any, args: Any, kwargs:
     import dlengine.numpy
 
     space: Any = dlengine.numpy
-    module = str(function.__module__)
+    name, module = str(function.__name__), str(function.__module__)
     for part in module.split(".")[1:]:
         space = getattr(space, part, None)
-    ours = getattr(space, function.__name__, None)
+    ours = getattr(space, name, None)
     if ours is function:  # in a module of NumPy's that is ours as it is
-        return fallback.fallback(function.__name__, function)(*args, **kwargs)
+        return fallback.fallback(name, function)(*args, **kwargs)
     return NotImplemented if ours is None else ours(*args, **kwargs)
 
 
