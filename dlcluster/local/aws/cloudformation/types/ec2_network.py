@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from dlcluster.local.aws.cloudformation.types.base import Kind, Step, missing_is_fine, names
 from dlcluster.local.aws.cloudformation.types.ec2_tags import retag, tagged
@@ -99,6 +102,9 @@ class Subnet(Kind):
         return super().attribute(x, name)
 
 
+MAPPED_SECONDS = 30  # until public addresses that stay mapped fail the deletion of a gateway's attachment
+
+
 class InternetGateway(Kind):
     name = "AWS::EC2::InternetGateway"
     properties = mutable = names("Tags")
@@ -133,8 +139,19 @@ class VpcGatewayAttachment(Kind):
         self.create(x)
 
     def delete(self, x: Step) -> None:
+        """As CloudFormation does, wait for addresses of instances that are on their way out."""
+        deadline = time.monotonic() + MAPPED_SECONDS
         with missing_is_fine():
+            x.wait(lambda: self._detach(x, last=time.monotonic() > deadline), "the gateway to be detached")
+
+    def _detach(self, x: Step, last: bool) -> bool:
+        try:
             x.call("ec2", "detach_internet_gateway", **x.memo)
+        except ClientError as error:
+            if last or error.response["Error"]["Code"] != "DependencyViolation":
+                raise
+            return False
+        return True
 
     def attribute(self, x: Step, name: str) -> Any:
         return "IGW" if name == "AttachmentType" else None
