@@ -104,8 +104,8 @@ def _start(cluster: Cluster, gateway: Gateway, job: Job, code: Code, parallel: b
             _checked(job, node.name, answer)
 
     head = pull(cluster.head)
-    spec["ports"] = _checked(job, "head", next(head))["ports"]
     try:
+        spec["ports"] = _checked(job, "head", next(head))["ports"]
         # The record comes last: its S3 client takes a while to load, and no node waits for it.
         tasks = [*(partial(started, node) for node in cluster.workers), partial(records.save, cluster.store, job)]
         outcomes = fan_out(lambda task: task(), tasks)
