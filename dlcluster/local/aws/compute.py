@@ -13,6 +13,7 @@ from typing import Any
 
 from dlcluster.local.aws.backend import Backend
 from dlcluster.local.aws.instance import Instance, Launch, Notices, instance_view
+from dlcluster.local.aws.interfaces import book
 from dlcluster.local.aws.sessions import RoleSessions, instance_of
 from dlcluster.local.aws.wire import AwsError
 
@@ -30,6 +31,7 @@ class _Life:
     ended: datetime | None = None
     notices: Notices = field(default_factory=Notices)
     boots: int = 0
+    held: list[tuple[Any, str]] = field(default_factory=list)  # subnets and addresses, while it is remembered
 
 
 class Compute:
@@ -176,14 +178,15 @@ class Compute:
     def ended(self, region: str, instance_ids: list[str]) -> None:
         """Instances were terminated.
 
-        Interfaces that die with them are gone; the others are free. moto gives an address back at once, and
-        again when it drops the instance: here it is kept from others until the instance is forgotten.
+        Interfaces that die with them are gone; the others are free. moto gives addresses back at once, and
+        again when it drops the instance: here they are kept from others until the instance is forgotten.
         """
         backend = self._backend.ec2(region)
         drop_orphan_tags(backend)
         for instance_id in instance_ids:
             _, instance = self._find(instance_id)
-            self._life(instance_id).ended = datetime.now(UTC)
+            life = self._life(instance_id)
+            life.ended = datetime.now(UTC)
             instance._private_ips.clear()
             for address in backend.addresses:
                 if address.eni in instance.nics.values():
@@ -194,15 +197,18 @@ class Compute:
                     interface.status = "available"
                 else:
                     backend.tags.pop(interface.id, None)
-                    interface.subnet.request_ip(interface.private_ip_address, instance)
+                    life.held += [(interface.subnet, row["PrivateIpAddress"]) for row in interface.private_ip_addresses]
+            for subnet, address in life.held:
+                subnet.request_ip(address, instance)
 
     def forget(self, age: timedelta = _REMEMBERED) -> None:
         """Drop instances that were terminated at least `age` ago, and give back their addresses."""
         limit = datetime.now(UTC) - age
         with self._lock:
             old = {key for key, life in self._lives.items() if life.ended and life.ended < limit}
-            for instance_id in old:
-                del self._lives[instance_id]
+            held = [pair for instance_id in old for pair in self._lives.pop(instance_id).held]
+        for subnet, address in held:
+            subnet.del_subnet_ip(address)
         if not old:
             return
         for backend in self._regions().values():
@@ -211,9 +217,6 @@ class Compute:
                 reservation.instances = [item for item in reservation.instances if item.id not in old]
                 for instance in gone:
                     backend.tags.pop(instance.id, None)
-                    for interface in instance.nics.values():
-                        if interface.id not in backend.enis:
-                            interface.subnet.del_subnet_ip(interface.private_ip_address)
                 if not reservation.instances:
                     del backend.reservations[reservation.id]
 
@@ -221,7 +224,7 @@ class Compute:
         """Forget terminated instances at once when the subnet needs the addresses that they hold."""
         free = self._backend.ec2(region).get_subnet(subnet_id).available_ip_address_count
         with self._lock:
-            held = sum(life.ended is not None for life in self._lives.values())
+            held = sum(subnet.id == subnet_id for life in self._lives.values() for subnet, _ in life.held)
         if free - held < count:
             self.forget(timedelta(0))
 
@@ -268,6 +271,8 @@ class Compute:
         interfaces = [item for item in backend.enis.values() if item.instance is instance]
         # Interfaces on several network cards share device indexes, and moto keeps one per index.
         instance.nics = dict(enumerate(interfaces))
+        for number, interface in enumerate(interfaces):
+            book(interface, frozenset(() if number else instance._private_ips))
         for interface, kind in zip(interfaces, launch.interface_types, strict=False):
             interface.interface_type = kind
         for interface in interfaces:

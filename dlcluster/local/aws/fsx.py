@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dlcluster.local.aws.backend import Backend
+from dlcluster.local.aws.interfaces import create_interface, delete_interface
 from dlcluster.local.aws.query import AwsError, Context, QueryService, page
 
 BUSY_SECONDS = 0.1  # CREATING and DELETING last so long
@@ -44,6 +45,7 @@ class FileSystems(QueryService):
 
     def __init__(self, emulator: Any) -> None:
         super().__init__("fsx")
+        self._emulator = emulator
         self._backend: Backend = emulator.backend
         self._lock = threading.RLock()
         self._systems: dict[str, FileSystem] = {}
@@ -86,7 +88,7 @@ class FileSystems(QueryService):
         }
         try:
             vpc = self._backend.call("ec2", "DescribeSubnets", {"SubnetIds": subnets}, region)["Subnets"][0]["VpcId"]
-            made = self._backend.call("ec2", "CreateNetworkInterface", request, region)
+            made = create_interface(self._emulator, request, region)
         except AwsError as problem:
             raise AwsError("InvalidNetworkSettings", problem.message) from None
         return vpc, [made["NetworkInterface"]["NetworkInterfaceId"]]
@@ -120,8 +122,7 @@ class FileSystems(QueryService):
             if system.deleted:
                 return {"FileSystemId": params["FileSystemId"], "Lifecycle": "DELETING"}
             for interface in system.interfaces:
-                request = {"NetworkInterfaceId": interface}
-                self._backend.call("ec2", "DeleteNetworkInterface", request, context.region)
+                delete_interface(self._backend, interface, context.region)
             system.deleted, system.since = True, time.time()
             return {"FileSystemId": params["FileSystemId"], "Lifecycle": "DELETING"}
 

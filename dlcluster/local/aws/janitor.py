@@ -10,6 +10,7 @@ from botocore import xform_name
 
 from dlcluster.local.aws.backend import Backend
 from dlcluster.local.aws.compute import drop_orphan_tags
+from dlcluster.local.aws.interfaces import release
 from dlcluster.local.aws.query import AwsError, Context, QueryService
 
 Check = Callable[[Any, str], None]  # moto's EC2 state of the region, resource id
@@ -143,16 +144,10 @@ def _guard_detach(ec2: Any, gateway_id: str) -> None:
         )
 
 
-def _guard_interface(ec2: Any, interface_id: str) -> None:
-    interface = ec2.enis.get(interface_id)
-    if interface is not None and interface.instance is not None:
-        message = f"Network interface '{interface_id}' is currently in use."
-        raise AwsError("InvalidParameterValue", message)
-
-
 def _clean_nat_gateway(ec2: Any, gateway_id: str) -> None:
     interface = ec2.nat_gateways[gateway_id]._eni
     ec2.enis.pop(interface.id, None)
+    release(interface)
     for address in ec2.addresses:
         if address.eni is interface:
             address.eni = None
@@ -169,7 +164,6 @@ _DELETIONS = {
     "DeleteVpc": Deletion("VpcId", _guard_vpc, _clean_vpc),
     "DetachInternetGateway": Deletion("InternetGatewayId", _guard_detach, removes=False),
     "DeleteInternetGateway": Deletion("InternetGatewayId"),
-    "DeleteNetworkInterface": Deletion("NetworkInterfaceId", _guard_interface),
     "DeleteNatGateway": Deletion("NatGatewayId", clean=_clean_nat_gateway),
     "DeleteVpcEndpoints": Deletion("VpcEndpointIds", clean=_clean_endpoint),
     "DeleteRouteTable": Deletion("RouteTableId"),

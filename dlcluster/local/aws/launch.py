@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.model import ListShape, Shape, StructureShape
@@ -15,6 +15,7 @@ from dlcluster.local.aws.capacity import Capacity
 from dlcluster.local.aws.compute import Compute, Launch
 from dlcluster.local.aws.faults import Faults
 from dlcluster.local.aws.faults.errors import Place
+from dlcluster.local.aws.interfaces import asked_addresses, check_addresses
 from dlcluster.local.aws.limits import check_interfaces, vcpus
 from dlcluster.local.aws.options import check_tag_keys
 from dlcluster.local.aws.placement import refuse_unknown, tags_for
@@ -54,11 +55,19 @@ class Instances(QueryService):
                 self._grant(request)
             self._check_quota(context.region, request)
             for subnet_id in request.subnets:
-                self._compute.make_room(context.region, subnet_id, request.asked["MaxCount"])
+                self._compute.make_room(context.region, subnet_id, request.addresses)
+            self._check_addresses(context.region, request)
             made = self._backend.call("ec2", "RunInstances", request.asked, context.region)
             instance_ids = [item["InstanceId"] for item in made["Instances"]]
             self._compute.launched(context.region, instance_ids, request.launch)
             return self._reservation(instance_ids, context.region)
+
+    def _check_addresses(self, region: str, request: Request) -> None:
+        """The private addresses that are asked for are free; those of terminated instances become so."""
+        for interface in request.asked["NetworkInterfaces"]:
+            if asked := asked_addresses(interface):
+                self._compute.forget(timedelta(0))
+                check_addresses(self._backend.ec2(region).get_subnet(interface["SubnetId"]), asked)
 
     def _grant(self, request: Request) -> None:
         """Launch as many as there is room for, and no fewer than MinCount."""
@@ -184,6 +193,11 @@ class Request:
         """The subnets that give addresses."""
         return {item["SubnetId"] for item in self.asked["NetworkInterfaces"] if "SubnetId" in item}
 
+    @property
+    def addresses(self) -> int:
+        """How many private addresses the launch takes."""
+        return int(self.asked["MaxCount"]) * len(self.asked["NetworkInterfaces"])
+
     def place(self) -> Place:
         """What would be launched where."""
         zones = [row["ZoneName"] for row in self._call("DescribeAvailabilityZones")["AvailabilityZones"]]
@@ -257,7 +271,8 @@ class Request:
                 "Network interfaces and an instance-level subnet ID or security groups may not be specified "
                 "on the same request",
             )
-        self.asked["NetworkInterfaces"] = interfaces or [{"DeviceIndex": 0}]
+        own = {"PrivateIpAddress": address} if (address := self.asked.pop("PrivateIpAddress", None)) else {}
+        self.asked["NetworkInterfaces"] = interfaces or [{"DeviceIndex": 0, **own}]
         check_interfaces(self.kind, self.asked["NetworkInterfaces"])
         for item in self.asked["NetworkInterfaces"]:
             if "NetworkInterfaceId" in item:
@@ -279,11 +294,14 @@ class Request:
 
     def _check_network(self, interface: dict[str, Any]) -> None:
         subnet = self._call("DescribeSubnets", SubnetIds=[interface["SubnetId"]])["Subnets"][0]
-        if subnet["AvailableIpAddressCount"] < self.asked["MaxCount"]:
+        if subnet["AvailableIpAddressCount"] < self.addresses:
             raise AwsError(
                 "InsufficientFreeAddressesInSubnet",
                 "The specified subnet does not have enough free addresses to satisfy the request.",
             )
+        if asked_addresses(interface) and self.asked["MaxCount"] > 1:
+            message = "A private IP address can be specified only when a single instance is launched."
+            raise AwsError("InvalidParameterCombination", message)
         if not interface["Groups"]:
             return
         for group in self._call("DescribeSecurityGroups", GroupIds=interface["Groups"])["SecurityGroups"]:

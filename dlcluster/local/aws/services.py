@@ -13,6 +13,7 @@ from dlcluster.local.aws.described import InstanceDescriptions
 from dlcluster.local.aws.fsx import FileSystems
 from dlcluster.local.aws.identity import Identity
 from dlcluster.local.aws.images import ImageParameters, OwnImages
+from dlcluster.local.aws.interfaces import Interfaces
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.kinds import InstanceTypes
 from dlcluster.local.aws.launch import Instances
@@ -43,6 +44,7 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
         CapacityReservations,
         Addresses,
         Deletions,
+        Interfaces,
     ],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],
