@@ -6,7 +6,6 @@ no cloud.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -34,14 +33,7 @@ STAGES = (
     "cloud-init init --local && cloud-init init && cloud-init modules --mode=config && cloud-init modules --mode=final"
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(
-        not sys.platform.startswith("linux") or os.geteuid() != 0 or not shutil.which("debootstrap"),
-        reason="a root file system is built by root on Linux with debootstrap",
-    ),
-]
+pytestmark = pytest.mark.root_filesystem
 
 
 def run(*command: str) -> str:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(
-        not sys.platform.startswith("linux") or os.geteuid() != 0 or not shutil.which("debootstrap"),
-        reason="a root file system is built by root on Linux with debootstrap",
-    ),
-]
+pytestmark = pytest.mark.root_filesystem
 
 COMMAND = [sys.executable, "-c", "from dlcluster.cli import main; main()", "image", "build"]
 FAILING = "#!/usr/bin/env bash\nset -euo pipefail\nsleep 1000 &\necho about to fail\nfalse\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,12 +20,7 @@ HEAD = "name: tried\nsummary: For a test\nbase: debian-12\nroot_gib: 30\n"
 SLURM = f"{HEAD}components: [node, slurm]\n"
 TORCH = f"{HEAD}components: [node, python, {{name: torch, parameters: {{accelerator: cpu}}}}, jupyter]\n"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(shutil.which("debootstrap") is None, reason="needs debootstrap"),
-]
+pytestmark = pytest.mark.root_filesystem
 
 
 def built(recipe: str, tmp_path: Path) -> str:
