@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -99,6 +103,39 @@ def test_the_forecast_of_large_models_is_within_two_percent(name, order):
             parts = blocks(model) if again else []
             found = memory.forecast(model, batch, sgd(model), loss=entropy, recompute=parts, micro_batch=micro)
             assert found.peak == pytest.approx(measured(model, batch, parts, micro), rel=0.02)
+
+
+def test_images_of_one_channel_in_channels_last_are_within_two_percent():
+    """Their strides alone tell the order: it is not both the plain one and channels_last."""
+    make, batch = CASES["lenet"]
+    model = make()
+    with channels_last(model):
+        found = memory.forecast(model, batch, sgd(model))
+        assert found.peak == pytest.approx(measured(model, batch), rel=0.02)
+
+
+NARROW = """
+import torch
+from dlengine import memory
+from test_tune_memory import CASES, measured, sgd
+
+assert torch.backends.cpu.get_cpu_capability() == "AVX2"
+make, batch = CASES["lenet"]
+model = make()
+print(memory.forecast(model, batch, sgd(model)).peak / measured(model, batch))
+"""
+
+
+@pytest.mark.slow
+def test_a_processor_without_avx512_takes_less_and_is_forecast_as_well():
+    if "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        pytest.skip("this processor has none: the other tests are about it")
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", NARROW], cwd=Path(__file__).parent, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(1, rel=0.02)
 
 
 def test_kernels_that_are_higher_than_their_image_are_within_two_percent():
