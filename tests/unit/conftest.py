@@ -20,9 +20,9 @@ UNDOCUMENTED_ERRORS = {
     ("cloudformation", "SignalWaitCondition"): {"AccessDenied", "InvalidRequest"},  # S3's answers to a PUT
 }
 # Events of a stack carry the stack's status, which the model of an event does not list in full; an internet gateway is
-# `available` to its VPC, as the text of the model says and its list does not.
+# `available` to its VPC, as the text of the model says and its list does not; so with the interface of a NAT gateway.
 UNDOCUMENTED_VALUES = {
-    "available",
+    "available", "nat_gateway",
     "REVIEW_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
 }  # fmt: skip
 

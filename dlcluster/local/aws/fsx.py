@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dlcluster.local.aws.backend import Backend
-from dlcluster.local.aws.interfaces import create_interface, delete_interface
+from dlcluster.local.aws.interfaces import create_interface, delete_interface, hand_over
 from dlcluster.local.aws.query import AwsError, Context, QueryService, page
 
 BUSY_SECONDS = 0.1  # CREATING and DELETING last so long
@@ -91,7 +91,9 @@ class FileSystems(QueryService):
             made = create_interface(self._emulator, request, region)
         except AwsError as problem:
             raise AwsError("InvalidNetworkSettings", problem.message) from None
-        return vpc, [made["NetworkInterface"]["NetworkInterfaceId"]]
+        interface_id = made["NetworkInterface"]["NetworkInterfaceId"]
+        hand_over(self._backend.ec2(region).enis[interface_id], request["Description"], "interface")
+        return vpc, [interface_id]
 
     def describe_file_systems(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._lock:

@@ -18,20 +18,24 @@ def book(interface: Any, booked: frozenset[str] = frozenset()) -> None:
 
     `booked` are those that moto has booked for it.
     """
-    subnet = interface.subnet
+    subnet, mine, others = interface.subnet, set(), []
     for entry in interface.private_ip_addresses:
         address = entry["PrivateIpAddress"]
         holder = subnet._subnet_ips.get(address)
-        if holder is interface:
-            continue
-        if address in booked:
+        if address in mine:
+            others.append(entry)
+        elif address in booked or holder is interface:
             subnet._subnet_ips[address] = interface
         elif holder is None and _usable(subnet, address):
             subnet.request_ip(address, interface)
         else:
-            entry["PrivateIpAddress"] = subnet.get_available_subnet_ip(interface)
-            if entry["Primary"]:
-                interface.private_ip_address = entry["PrivateIpAddress"]
+            others.append(entry)
+            continue
+        mine.add(address)
+    for entry in others:
+        entry["PrivateIpAddress"] = subnet.get_available_subnet_ip(interface)
+        if entry["Primary"]:
+            interface.private_ip_address = entry["PrivateIpAddress"]
 
 
 def release(interface: Any) -> None:
@@ -66,7 +70,7 @@ def _usable(subnet: Any, address: str) -> bool:
 
 
 class Interfaces(QueryService):
-    """CreateNetworkInterface, DeleteNetworkInterface and CreateNatGateway."""
+    """Network interfaces are made and deleted, NAT gateways made, private addresses assigned and taken away."""
 
     complete = False
 
@@ -79,25 +83,63 @@ class Interfaces(QueryService):
         return create_interface(self._emulator, params, context.region)
 
     def delete_network_interface(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
-        return delete_interface(self._backend, params["NetworkInterfaceId"], context.region)
+        interface_id = params["NetworkInterfaceId"]
+        with self._backend.lock:
+            interface = self._backend.ec2(context.region).enis.get(interface_id)
+            if interface is not None and _of_a_service(interface):
+                raise _in_use(interface_id)
+            return delete_interface(self._backend, interface_id, context.region)
 
     def create_nat_gateway(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:
-            _with_room(self._emulator, params["SubnetId"], context.region)
-            answer = self._backend.call("ec2", "CreateNatGateway", params, context.region)
-            gateway = self._backend.ec2(context.region).nat_gateways[answer["NatGateway"]["NatGatewayId"]]
+            with_room(self._emulator, params["SubnetId"], context.region)
+            made = self._backend.call("ec2", "CreateNatGateway", params, context.region)["NatGateway"]
+            gateway = self._backend.ec2(context.region).nat_gateways[made["NatGatewayId"]]
+            hand_over(gateway._eni, f"Interface for NAT Gateway {gateway.id}", "nat_gateway")
             book(gateway._eni)
-            return answer
+            for address in gateway.address_set:
+                address["privateIp"] = gateway._eni.private_ip_address
+            wanted = {"NatGatewayIds": [gateway.id]}
+            (row,) = self._backend.call("ec2", "DescribeNatGateways", wanted, context.region)["NatGateways"]
+            return {"NatGateway": row, "ClientToken": params.get("ClientToken")}
+
+    def assign_private_ip_addresses(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        with self._backend.lock:
+            interface = self._interface(params["NetworkInterfaceId"], context.region)
+            asked = params.get("PrivateIpAddresses", [])
+            count = len(asked) or params.get("SecondaryPrivateIpAddressCount", 0)
+            with_room(self._emulator, interface.subnet.id, context.region, count)
+            check_addresses(interface.subnet, asked)
+            before = len(interface.private_ip_addresses)
+            self._backend.call("ec2", "AssignPrivateIpAddresses", params, context.region)
+            book(interface)
+            rows = [{"PrivateIpAddress": row["PrivateIpAddress"]} for row in interface.private_ip_addresses[before:]]
+            return {"NetworkInterfaceId": interface.id, "AssignedPrivateIpAddresses": rows}
+
+    def unassign_private_ip_addresses(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        with self._backend.lock:
+            interface = self._interface(params["NetworkInterfaceId"], context.region)
+            held = {row["PrivateIpAddress"]: row["Primary"] for row in interface.private_ip_addresses}
+            for address in params.get("PrivateIpAddresses", []):
+                if held.get(address, True):
+                    message = f"Some of the specified addresses are not assigned to interface {interface.id}"
+                    raise AwsError("InvalidParameterValue", message)
+            self._backend.call("ec2", "UnassignPrivateIpAddresses", params, context.region)
+            for address in params.get("PrivateIpAddresses", []):
+                interface.subnet.del_subnet_ip(address)
+            return {}
+
+    def _interface(self, interface_id: str, region: str) -> Any:
+        """moto's interface; raises AwsError."""
+        self._backend.call("ec2", "DescribeNetworkInterfaces", {"NetworkInterfaceIds": [interface_id]}, region)
+        return self._backend.ec2(region).enis[interface_id]
 
 
 def create_interface(emulator: Any, params: dict[str, Any], region: str) -> dict[str, Any]:
     """CreateNetworkInterface; raises AwsError."""
     backend: Backend = emulator.backend
     with backend.lock:
-        subnet = _with_room(emulator, params["SubnetId"], region)
-        if subnet.available_ip_address_count < 1:
-            message = "The specified subnet does not have enough free addresses to satisfy the request."
-            raise AwsError("InsufficientFreeAddressesInSubnet", message)
+        subnet = with_room(emulator, params["SubnetId"], region)
         check_addresses(subnet, asked_addresses(params))
         made = backend.call("ec2", "CreateNetworkInterface", params, region)["NetworkInterface"]
         book(backend.ec2(region).enis[made["NetworkInterfaceId"]])
@@ -106,21 +148,40 @@ def create_interface(emulator: Any, params: dict[str, Any], region: str) -> dict
         return {"NetworkInterface": row}
 
 
-def _with_room(emulator: Any, subnet_id: str, region: str) -> Any:
-    """moto's subnet, with a free address if terminated instances held the last; raises AwsError if there is none."""
+def with_room(emulator: Any, subnet_id: str, region: str, count: int = 1) -> Any:
+    """moto's subnet, which has `count` free addresses, those of terminated instances included; raises AwsError."""
     emulator.backend.call("ec2", "DescribeSubnets", {"SubnetIds": [subnet_id]}, region)
-    emulator.compute.make_room(region, subnet_id, 1)
-    return emulator.backend.ec2(region).get_subnet(subnet_id)
+    emulator.compute.make_room(region, subnet_id, count)
+    subnet = emulator.backend.ec2(region).get_subnet(subnet_id)
+    if subnet.available_ip_address_count < count:
+        message = "The specified subnet does not have enough free addresses to satisfy the request."
+        raise AwsError("InsufficientFreeAddressesInSubnet", message)
+    return subnet
+
+
+def hand_over(interface: Any, description: str, kind: str) -> None:
+    """An interface belongs to a service from now on: it is in use, and nobody else deletes it."""
+    interface.description, interface.interface_type = description, kind
+    interface.requester_managed, interface.status = True, "in-use"
+
+
+def _of_a_service(interface: Any) -> bool:
+    """Whether a service holds it: one that said so, or EFS, which books the address for its mount target."""
+    holder = interface.subnet._subnet_ips.get(interface.private_ip_address)
+    return bool(interface.requester_managed) or hasattr(holder, "mount_target_id")
 
 
 def delete_interface(backend: Backend, interface_id: str, region: str) -> dict[str, Any]:
-    """DeleteNetworkInterface; raises AwsError."""
+    """DeleteNetworkInterface, by the service that it belongs to; raises AwsError."""
     with backend.lock:
         interface = backend.ec2(region).enis.get(interface_id)
         if interface is not None and interface.instance is not None:
-            message = f"Network interface '{interface_id}' is currently in use."
-            raise AwsError("InvalidParameterValue", message)
+            raise _in_use(interface_id)
         result = backend.call("ec2", "DeleteNetworkInterface", {"NetworkInterfaceId": interface_id}, region)
         release(interface)
         backend.ec2(region).tags.pop(interface_id, None)
         return result
+
+
+def _in_use(interface_id: str) -> AwsError:
+    return AwsError("InvalidParameterValue", f"Network interface '{interface_id}' is currently in use.")

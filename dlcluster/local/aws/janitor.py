@@ -41,11 +41,6 @@ class Deletions(QueryService):
         for action, deletion in _DELETIONS.items():
             setattr(self, xform_name(action), self._handler_of(action, deletion))
 
-    def create_vpc_endpoint(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
-        """moto cannot delete an endpoint whose type is left to the default."""
-        typed = {"VpcEndpointType": "Gateway", **params}
-        return self._backend.call("ec2", "CreateVpcEndpoint", typed, context.region)
-
     def _handler_of(self, action: str, deletion: Deletion) -> Callable[..., dict[str, Any]]:
         def delete(params: dict[str, Any], context: Context) -> dict[str, Any]:
             value = params.get(deletion.parameter, [])
@@ -154,10 +149,6 @@ def _clean_nat_gateway(ec2: Any, gateway_id: str) -> None:
             address.association_id = None
 
 
-def _clean_endpoint(ec2: Any, endpoint_id: str) -> None:
-    ec2.vpc_end_points.pop(endpoint_id, None)
-
-
 _DELETIONS = {
     "DeleteSubnet": Deletion("SubnetId", _guard_subnet, _clean_subnet),
     "DeleteSecurityGroup": Deletion("GroupId", _guard_group),
@@ -165,7 +156,6 @@ _DELETIONS = {
     "DetachInternetGateway": Deletion("InternetGatewayId", _guard_detach, removes=False),
     "DeleteInternetGateway": Deletion("InternetGatewayId"),
     "DeleteNatGateway": Deletion("NatGatewayId", clean=_clean_nat_gateway),
-    "DeleteVpcEndpoints": Deletion("VpcEndpointIds", clean=_clean_endpoint),
     "DeleteRouteTable": Deletion("RouteTableId"),
     "DeleteNetworkAcl": Deletion("NetworkAclId"),
     "DeleteLaunchTemplate": Deletion("LaunchTemplateId"),

@@ -10,6 +10,7 @@ from dlcluster.local.aws.autoscaling import AutoScaling
 from dlcluster.local.aws.budgets import Budgets
 from dlcluster.local.aws.cloudformation import CloudFormation
 from dlcluster.local.aws.described import InstanceDescriptions
+from dlcluster.local.aws.endpoints import Endpoints
 from dlcluster.local.aws.fsx import FileSystems
 from dlcluster.local.aws.identity import Identity
 from dlcluster.local.aws.images import ImageParameters, OwnImages
@@ -45,6 +46,7 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
         Addresses,
         Deletions,
         Interfaces,
+        Endpoints,
     ],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],

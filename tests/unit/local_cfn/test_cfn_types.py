@@ -186,3 +186,47 @@ def test_what_a_condition_leaves_out_need_not_be_supported(deploy: Any, account:
     assert "Function" not in deploy("without", read("deep_learning"))["Ids"]
     with pytest.raises(ClientError, match=r"AWS::Lambda::Function \(resource Function\)"):
         account.create("with", read("deep_learning"), Parameters=parameters(Functions="true"))
+
+
+def test_an_endpoint_follows_its_subnets_and_names_nobody_unless_told(deploy: Any, account: Any) -> None:
+    subnets = {
+        name: {
+            "Type": "AWS::EC2::Subnet",
+            "Properties": {
+                "VpcId": {"Ref": "Vpc"},
+                "CidrBlock": f"10.9.{number}.0/24",
+                "AvailabilityZone": {"Fn::Select": [number, {"Fn::GetAZs": ""}]},
+            },
+        }
+        for number, name in enumerate(["A", "B"])
+    }
+    properties: dict[str, Any] = {
+        "VpcId": {"Ref": "Vpc"},
+        "VpcEndpointType": "Interface",
+        "ServiceName": {"Fn::Sub": "com.amazonaws.${AWS::Region}.ssm"},
+        "SubnetIds": [{"Ref": "A"}],
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": []},
+    }
+    resources = {
+        "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.9.0.0/16"}},
+        **subnets,
+        "Endpoint": {"Type": "AWS::EC2::VPCEndpoint", "Properties": properties},
+    }
+    deploy("endpoint", {"Resources": resources})
+
+    def shown() -> dict[str, Any]:
+        (row,) = account.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+        cards = account.client("ec2").describe_network_interfaces(NetworkInterfaceIds=row["NetworkInterfaceIds"])
+        assert {card["SubnetId"] for card in cards["NetworkInterfaces"]} == set(row["SubnetIds"])
+        return dict(row)
+
+    before = shown()
+    assert not before["PrivateDnsEnabled"]  # with it the creation had been refused: the VPC names no hosts
+    assert '"Statement": []' in before["PolicyDocument"]
+    properties["SubnetIds"] = [{"Ref": "B"}]
+    del properties["PolicyDocument"]
+    assert account.update("endpoint", {"Resources": resources})["StackStatus"] == "UPDATE_COMPLETE"
+    after = shown()
+    assert after["VpcEndpointId"] == before["VpcEndpointId"]
+    assert after["SubnetIds"] != before["SubnetIds"]
+    assert '"Action": "*"' in after["PolicyDocument"]

@@ -178,6 +178,8 @@ class VpcEndpoint(Kind):
 
     def create(self, x: Step) -> None:
         given = {name: x.properties[name] for name in self.properties - {"Tags"} if name in x.properties}
+        if x.get("VpcEndpointType") == "Interface":
+            given.setdefault("PrivateDnsEnabled", False)  # EC2's own default is True
         answer = x.call("ec2", "create_vpc_endpoint", **given, TagSpecifications=tagged(x, "vpc-endpoint"))
         x.made(answer["VpcEndpoint"]["VpcEndpointId"])
         x.wait(lambda: self._state(x) == "available", "VPC endpoint available")
@@ -191,7 +193,11 @@ class VpcEndpoint(Kind):
 
     def update(self, x: Step) -> None:
         if x.changed & names("RouteTableIds SubnetIds SecurityGroupIds PolicyDocument PrivateDnsEnabled"):
-            request = x.only("PrivateDnsEnabled", "PolicyDocument")
+            request = x.only("PolicyDocument")
+            if "PrivateDnsEnabled" in x.changed:
+                request["PrivateDnsEnabled"] = x.flag("PrivateDnsEnabled")
+            if "PolicyDocument" in x.changed and not x.get("PolicyDocument"):
+                request = {**request, "ResetPolicy": True}
             for name in ("RouteTableIds", "SubnetIds", "SecurityGroupIds"):
                 wanted, had = set(x.get(name) or []), set(x.old.get(name) or [])
                 if wanted - had:
