@@ -27,6 +27,7 @@ _methods.compose()
 _compiling.trace_operators()
 
 from dlengine.numpy import fft as fft  # noqa: E402 - the tables come first
+from dlengine.numpy import lib as lib  # noqa: E402
 from dlengine.numpy import linalg as linalg  # noqa: E402
 from dlengine.numpy import random as random  # noqa: E402
 from dlengine.numpy.check import check_grads as check_grads  # noqa: E402
@@ -70,7 +71,7 @@ for _name in dir(_numpy):  # NumPy's constants, types and other objects are ours
 globals().update(_HOST)
 globals().update(_NATIVE)
 
-__all__ = ["fft", "from_tensor", "linalg", "random"]
+__all__ = ["fft", "from_tensor", "lib", "linalg", "random"]
 __all__ += [
     _name for _name in globals() if _name[0] != "_" and _name not in ("annotations", "importlib", "types", "Any")
 ]

@@ -9,6 +9,8 @@ import numpy
 import torch
 import torch.utils.dlpack
 from torch import Tensor
+from torch._C import _functorch
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.compiler import is_compiling
 from torch.utils import _pytree as pytree
 
@@ -189,17 +191,39 @@ def _expressible(host: Any) -> bool:
 
 
 def to_host(value: Any) -> Any:
-    """The NumPy array of an array or a tensor; memory is shared on the CPU."""
+    """The NumPy array of an array or a tensor; memory is shared on the CPU. Errors: TypeError inside jvp and vmap."""
     tensor = value._tensor if type(value) is ndarray else value
     if tensor.dtype is torch.bfloat16:
         tensor = tensor.float()
-    return tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
+    try:
+        return tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
+    except RuntimeError:
+        if not _functorch.is_functorch_wrapped_tensor(tensor):
+            raise
+        raise TypeError("inside jvp or vmap an array cannot become a NumPy array, which would cut it off") from None
+
+
+def seen(value: Any) -> tuple[Any, bool]:
+    """The values as a NumPy array, for reading alone; and whether its first axis are the examples of vmap."""
+    tensor = value._tensor if type(value) is ndarray else value
+    axes: list[int] = []
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        place = _functorch.maybe_get_bdim(tensor) if _functorch.is_batchedtensor(tensor) else None
+        tensor = _functorch.get_unwrapped(tensor)
+        if place is not None:
+            axes.append(place)
+    with temporarily_clear_interpreter_stack():  # inside a transformation every result would be wrapped again
+        for mapped, place in enumerate(reversed(axes)):
+            tensor = tensor.movedim(place + mapped, mapped)
+        return to_host(tensor), bool(axes)
 
 
 def distinct(tensor: Tensor) -> bool:
     """Whether every element has memory of its own, which a broadcast view's have not."""
     strides = tensor.stride()
-    return 0 not in strides or not any(s == 0 and n > 1 for s, n in zip(strides, tensor.shape, strict=True))
+    if 0 not in strides or tensor.numel() == 0:
+        return True
+    return not any(s == 0 and n > 1 for s, n in zip(strides, tensor.shape, strict=True))
 
 
 def writable(tensor: Tensor) -> Tensor:

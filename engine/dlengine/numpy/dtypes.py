@@ -36,6 +36,11 @@ COMPLEX_OF = {torch.float16: torch.complex64, torch.float32: torch.complex64, to
 REAL_OF = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 NARROW = {torch.float64: torch.float32, torch.complex128: torch.complex64}
 
+
+class NoTensor(TypeError):
+    """No tensor can hold this dtype: strings, objects, dates, records, long doubles."""
+
+
 _default = [torch.float64]
 _COMMON: dict[tuple[torch.dtype, ...], torch.dtype] = {}  # what NumPy has said, for this default
 _on_change: list[Callable[[], object]] = [_COMMON.clear]
@@ -82,7 +87,7 @@ def _named(dtype: Any) -> torch.dtype:
     wanted = numpy.dtype(dtype)
     found = TO_TORCH.get(wanted.newbyteorder("="))
     if found is None:
-        raise TypeError(f"no array of dtype {wanted} can be held by a tensor")
+        raise NoTensor(f"no array of dtype {wanted} can be held by a tensor")
     return found
 
 

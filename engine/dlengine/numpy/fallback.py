@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlengine.numpy import devices
 from dlengine.numpy.core import device_of, from_host, ndarray, to_host, wrap
-from dlengine.numpy.dtypes import TO_TORCH
+from dlengine.numpy.dtypes import TO_TORCH, NoTensor
 
 _warned: set[str] = set()
 calls = [0]  # how often NumPy computed for us, for the statistics
@@ -91,6 +91,26 @@ def on_host(name: str, args: Iterable[Any], kwargs: dict[str, Any], function: An
 
     goal = out[0] if isinstance(out, tuple) else out
     return write(goal, result._tensor)
+
+
+def foreign(name: str, error: NoTensor, args: Iterable[Any], kwargs: dict[str, Any], function: Any = None) -> Any:
+    """A call about strings, objects, dates or records, which no tensor holds: NumPy's, and its arrays are NumPy's own.
+
+    Errors: `error` where NumPy has no such function; TypeError under a gradient.
+    """
+    function = function or find(name)
+    if function is None:
+        raise error
+    if any(tracked(tensor) for tensor in tensors_in([*args, *kwargs.values()])):
+        raise TypeError(f"{name}: {error}, and gradients cannot pass NumPy") from error
+    if "dtypes" not in _warned:
+        _warned.add("dtypes")
+        warnings.warn(f"{name}: {error}: such arrays are NumPy's, on the host", FallbackWarning, stacklevel=3)
+    given = {key: value for key, value in kwargs.items() if value is not None}
+    out = given.get("out")
+    if isinstance(out, numpy.ndarray):
+        return function(*map(to_numpy, args), **{key: to_numpy(value) for key, value in given.items()})
+    return on_host(name, args, given, function)
 
 
 def fallback(name: str, function: Any = None) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ strides. A result of one element is a copy, as NumPy's scalars are.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -257,6 +258,8 @@ def _part(part: Any, tensor: Tensor) -> Any:
         return part.__index__()
     if isinstance(part, (list, tuple)) and len(part) == 0:
         return torch.zeros((0,), dtype=torch.int64, device=tensor.device)
+    if kind is not ndarray and not isinstance(part, (Tensor, numpy.ndarray)) and _is_sequence(part):
+        part = list(part)
     if not isinstance(part, (ndarray, Tensor, list, tuple, numpy.ndarray)):
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are "
@@ -267,6 +270,11 @@ def _part(part: Any, tensor: Tensor) -> Any:
         raise IndexError(f"arrays used as indices must be of integer (or boolean) type, not {str(index.dtype)[6:]}")
     index = index.to(tensor.device)
     return index if index.dtype is torch.bool else index.to(torch.int64)
+
+
+def _is_sequence(part: Any) -> bool:
+    """Such as a range: NumPy reads it as an array."""
+    return isinstance(part, Sequence) and not isinstance(part, (str, bytes, list, tuple))
 
 
 def _width(part: Any) -> int:
@@ -365,12 +373,12 @@ def _bad_integer(tensor: Tensor, key: int) -> IndexError:
 def _bad_fancy(tensor: Tensor, spots: list[Tensor | None]) -> IndexError | None:
     shapes = [tuple(s.shape) for s in spots if s is not None]
     try:
-        numpy.broadcast_shapes(*shapes)
+        picked = numpy.broadcast_shapes(*shapes)
     except ValueError:
         told = " ".join(str(shape).replace(" ", "") for shape in shapes)
         return IndexError(f"shape mismatch: indexing arrays could not be broadcast together with shapes {told}")
     for axis, spot in enumerate(spots):
-        if spot is not None and spot.numel():
+        if spot is not None and spot.numel() and (0 not in picked or spot.dim() == 0):  # NumPy checks what it picks
             size = tensor.shape[axis]
             for index in (int(spot.min()), int(spot.max())):
                 if not -size <= index < size:

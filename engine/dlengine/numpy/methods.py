@@ -10,11 +10,11 @@ from typing import Any
 import numpy
 import torch
 
-from dlengine.numpy import indexing
+from dlengine.numpy import fallback, indexing
 from dlengine.numpy.attributes import PROPERTIES
 from dlengine.numpy.core import from_host, ndarray, to_host, wrap, write
 from dlengine.numpy.devices import pick
-from dlengine.numpy.dtypes import TO_NUMPY, torch_dtype
+from dlengine.numpy.dtypes import TO_NUMPY, NoTensor, torch_dtype
 from dlengine.numpy.keeping import before_write
 from dlengine.numpy.native import NATIVE
 from dlengine.numpy.protocols import DUNDERS, copied
@@ -131,8 +131,11 @@ def astype(
     device: Any = None,
 ) -> ndarray:
     """The array in another dtype. Errors: TypeError for a cast that `casting` forbids."""
-    kind = torch_dtype(dtype)
     tensor = self._tensor
+    try:
+        kind = torch_dtype(dtype)
+    except NoTensor as error:
+        return fallback.foreign("astype", error, (self, dtype, order, casting), {}, numpy.ndarray.astype)
     if casting != "unsafe" and not numpy.can_cast(TO_NUMPY[tensor.dtype], TO_NUMPY[kind], casting):  # type: ignore[arg-type]
         raise TypeError(
             f"Cannot cast array data from {TO_NUMPY[tensor.dtype]!r} to {TO_NUMPY[kind]!r} "

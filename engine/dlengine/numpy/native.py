@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlengine.numpy import errors
+from dlengine.numpy import errors, fallback
 from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap_all, write
 from dlengine.numpy.direct import DTYPE, MANY, ONE, OPTIONAL, direct
-from dlengine.numpy.dtypes import promote, torch_dtype
+from dlengine.numpy.dtypes import NoTensor, promote, torch_dtype
 
 Tensors = Sequence[Tensor]
 Dtype = torch.dtype | None
@@ -68,7 +68,10 @@ def _wrapped(function: Callable[..., Any], public: str) -> Callable[..., Any]:
 
     def general(*args: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None) if takes_out else None
-        given, named = convert(args, kwargs)
+        try:
+            given, named = convert(args, kwargs)
+        except NoTensor as error:
+            return fallback.foreign(public, error, args, kwargs | {"out": out})
         try:
             result = function(*given, **named)
         except (RuntimeError, IndexError) as error:

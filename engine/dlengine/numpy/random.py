@@ -17,12 +17,13 @@ from dlengine.numpy import devices, errors
 from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, writable
 from dlengine.numpy.dtypes import default_float, torch_dtype
 from dlengine.numpy.table_reductions import floating
+from dlengine.numpy.table_shape import is_number
 
 
 def _size(size: Any) -> tuple[int, ...] | None:
     if size is None:
         return None
-    return (int(size),) if hasattr(size, "__index__") else tuple(int(n) for n in size)
+    return (int(size),) if is_number(size) else tuple(int(n) for n in size)
 
 
 class Generator:

@@ -10,9 +10,9 @@ import torch
 import torch.utils.dlpack
 from torch import Tensor
 
-from dlengine.numpy import devices
+from dlengine.numpy import devices, fallback
 from dlengine.numpy.core import device_of, from_host, ndarray, tensor_of, wrap
-from dlengine.numpy.dtypes import default_float, is_inexact, promote, torch_dtype, weak_dtype
+from dlengine.numpy.dtypes import NoTensor, default_float, is_inexact, promote, torch_dtype, weak_dtype
 from dlengine.numpy.native import NATIVE, alias, native, register, same_dtype
 from dlengine.numpy.table_reductions import floating
 
@@ -39,12 +39,15 @@ def _place(dtype: Any, device: Any) -> dict[str, Any]:
 def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", subok: bool = False, ndmin: int = 0,
           device: Any = None, like: Any = None) -> ndarray:  # fmt: skip
     """A new array from anything array-like; gradients flow through arrays and tensors inside lists."""
-    if dtype is None and device is None and copy and not ndmin:
-        if type(object) is ndarray:
-            return wrap(object._tensor.clone())
-        if type(object) is list:
-            return wrap(tensor_of(object))
-    tensor = _converted(object, dtype, device, copy)
+    try:
+        if dtype is None and device is None and copy and not ndmin:
+            if type(object) is ndarray:
+                return wrap(object._tensor.clone())
+            if type(object) is list:
+                return wrap(tensor_of(object))
+        tensor = _converted(object, dtype, device, copy)
+    except NoTensor as error:
+        return fallback.foreign("array", error, (object, dtype), {"copy": copy, "order": order, "ndmin": ndmin})
     if ndmin > tensor.dim():
         tensor = tensor.reshape((1,) * (ndmin - tensor.dim()) + tuple(tensor.shape))
     return wrap(tensor)
@@ -71,7 +74,10 @@ def asarray(
     """The array of anything array-like; arrays, tensors and NumPy arrays are shared where they can be."""
     if type(a) is ndarray and dtype is None and device is None and not copy:
         return a
-    return wrap(_converted(a, dtype, device, copy))
+    try:
+        return wrap(_converted(a, dtype, device, copy))
+    except NoTensor as error:
+        return fallback.foreign("asarray", error, (a, dtype, order), {"copy": copy})
 
 
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> ndarray:
@@ -103,15 +109,22 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> ndarray:
 
 
 def empty(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> ndarray:
-    return wrap(torch.empty(_shape(shape), **_place(dtype, device)))
+    return _made("empty", torch.empty, shape, dtype, order, device)
 
 
 def zeros(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> ndarray:
-    return wrap(torch.zeros(_shape(shape), **_place(dtype, device)))
+    return _made("zeros", torch.zeros, shape, dtype, order, device)
 
 
 def ones(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> ndarray:
-    return wrap(torch.ones(_shape(shape), **_place(dtype, device)))
+    return _made("ones", torch.ones, shape, dtype, order, device)
+
+
+def _made(name: str, make: Any, shape: Any, dtype: Any, order: str, device: Any) -> ndarray:
+    try:
+        return wrap(make(_shape(shape), **_place(dtype, device)))
+    except NoTensor as error:
+        return fallback.foreign(name, error, (shape, dtype, order), {})
 
 
 def full(
@@ -119,8 +132,11 @@ def full(
 ) -> ndarray:
     if type(fill_value) is float and dtype is None:
         return wrap(torch.full(_shape(shape), fill_value, **_place(None, device)))
-    value = tensor_of(fill_value, devices.pick(device) if device is not None else None)
-    goal = value.to(dtype=None if dtype is None else torch_dtype(dtype))
+    try:
+        value = tensor_of(fill_value, devices.pick(device) if device is not None else None)
+        goal = value.to(dtype=None if dtype is None else torch_dtype(dtype))
+    except NoTensor as error:
+        return fallback.foreign("full", error, (shape, fill_value, dtype, order), {})
     return wrap(goal.expand(_shape(shape)).clone())
 
 
@@ -164,6 +180,9 @@ def _like(a: Any, dtype: Any, shape: Any, device: Any, make: Any) -> ndarray:
     return wrap(make(size, dtype=kind, device=model.device if device is None else devices.pick(device)))
 
 
+_NUMBERS = frozenset({bool, int, float, complex})
+
+
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, device: Any = None, like: Any = None
 ) -> ndarray:
@@ -177,8 +196,11 @@ def arange(
     bounds = [
         b.item() if isinstance(b, (ndarray, Tensor, numpy.generic, numpy.ndarray)) else b for b in (start, stop, step)
     ]
-    kinds = [weak_dtype(type(b)) for b in bounds]
-    place = _place(promote(*kinds) if dtype is None else dtype, device)
+    try:
+        kinds = [weak_dtype(type(b)) if type(b) in _NUMBERS else tensor_of(b).dtype for b in bounds]
+        place = _place(promote(*kinds) if dtype is None else dtype, device)
+    except NoTensor as error:
+        return fallback.foreign("arange", error, (start, stop, step, dtype), {})
     if bounds[2] == 0:
         raise ZeroDivisionError("division by zero")
     count = max(math.ceil((bounds[1] - bounds[0]) / bounds[2]), 0)

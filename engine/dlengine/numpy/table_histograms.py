@@ -9,10 +9,11 @@ import numpy
 import torch
 from torch import Tensor
 
-from dlengine.numpy.core import ndarray, tensor_of
+from dlengine.numpy.core import tensor_of
 from dlengine.numpy.dtypes import TO_NUMPY, default_float, is_inexact
 from dlengine.numpy.native import NATIVE, native, register, same_dtype
 from dlengine.numpy.table_reductions import floating
+from dlengine.numpy.table_shape import is_number
 
 
 @native
@@ -42,13 +43,11 @@ def _edges(x: Tensor, bins: Any, range: Any) -> Tensor:
     if isinstance(bins, str):
         host = numpy.histogram_bin_edges(x.detach().cpu().numpy(), bins, range)
         return torch.from_numpy(host).to(x.device)
-    if not isinstance(bins, int) and not hasattr(bins, "__index__"):
+    if not is_number(bins):
         found = tensor_of(bins, x.device)
         if bool((found.diff() < 0).any()):
             raise ValueError("`bins` must increase monotonically, when an array")
         return found
-    if isinstance(bins, ndarray) and bins.ndim:
-        return bins._tensor
     count = int(bins)
     if count < 1:
         raise ValueError("`bins` must be positive, when an integer")

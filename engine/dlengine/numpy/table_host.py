@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy
 import torch
 
 from dlengine.numpy import devices
-from dlengine.numpy.core import ndarray, tensor_of, to_host, wrap
+from dlengine.numpy.core import ndarray, seen, tensor_of, to_host, wrap
 from dlengine.numpy.dtypes import TO_NUMPY, TO_TORCH, WEAK, narrowed, promote, torch_dtype, weak_dtype
 from dlengine.numpy.fallback import from_numpy, to_numpy
 from dlengine.numpy.native import NATIVE, register
@@ -36,12 +37,16 @@ def _host(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _read(value: Any) -> Any:
+    return seen(value)[0] if isinstance(value, (ndarray, torch.Tensor)) else to_numpy(value)
+
+
 def _reading(name: str) -> None:
     function = getattr(numpy, name)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
+        return function(*map(_read, args), **{key: _read(value) for key, value in kwargs.items()})
 
     HOST[name] = call
 
@@ -129,21 +134,19 @@ def isdtype(dtype: Any, kind: Any) -> bool:
 
 @_host
 def shape(a: Any) -> tuple[int, ...]:
-    return tuple(tensor_of(a).shape)
+    return tuple(tensor_of(a).shape) if isinstance(a, (ndarray, torch.Tensor)) else numpy.shape(a)
 
 
 @_host
 def ndim(a: Any) -> int:
-    return tensor_of(a).dim()
+    return tensor_of(a).dim() if isinstance(a, (ndarray, torch.Tensor)) else numpy.ndim(a)
 
 
 @_host
 def size(a: Any, axis: Any = None) -> int:
-    tensor = tensor_of(a)
-    if axis is None:
-        return tensor.numel()
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    return int(numpy.prod([tensor.shape[i] for i in axes]))
+    sizes = shape(a)
+    axes = range(len(sizes)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return math.prod(sizes[i] for i in axes)
 
 
 @_host

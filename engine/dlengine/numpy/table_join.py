@@ -14,7 +14,7 @@ from torch import Tensor
 from dlengine.numpy import errors
 from dlengine.numpy.core import ndarray, tensor_of, to_host, wrap
 from dlengine.numpy.native import NATIVE, Dtype, Tensors, alias, native, same_dtype
-from dlengine.numpy.table_shape import sizes_of
+from dlengine.numpy.table_shape import is_number, sizes_of
 
 
 def _joined(parts: list[Tensor], axis: int, dtype: torch.dtype | None) -> Tensor:
@@ -97,7 +97,7 @@ def unstack(x: Tensor, /, *, axis: int = 0) -> Any:
 def array_split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     dim = errors.normal_axis(axis, ary.dim())
     size = ary.shape[dim]
-    if hasattr(indices_or_sections, "__index__") and not isinstance(indices_or_sections, (list, tuple)):
+    if is_number(indices_or_sections):
         count = indices_or_sections.__index__()
         if count <= 0:
             raise ValueError("number sections must be larger than 0.")
@@ -112,7 +112,7 @@ def array_split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Te
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """As array_split, but the parts must be equal. Errors: ValueError."""
     made = NATIVE["array_split"](ary, indices_or_sections, axis)
-    if hasattr(indices_or_sections, "__index__") and made[0]._tensor.shape != made[-1]._tensor.shape:
+    if is_number(indices_or_sections) and made[0]._tensor.shape != made[-1]._tensor.shape:
         raise ValueError("array split does not result in an equal division")
     return made
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dlengine.numpy.core import ndarray, tensor_of, wrap
 from dlengine.numpy.fallback import from_numpy, to_numpy
+from dlengine.numpy.table_shape import is_number
 
 
 class Rule(NamedTuple):
@@ -127,7 +128,7 @@ def bound(generator: Any, name: str, rule: Rule) -> Callable[..., ndarray]:
 
 
 def _shape(size: Any) -> tuple[int, ...]:
-    return () if size is None else (int(size),) if hasattr(size, "__index__") else tuple(size)
+    return () if size is None else (int(size),) if is_number(size) else tuple(size)
 
 
 def _check(name: str, value: Tensor, positive: bool) -> None:

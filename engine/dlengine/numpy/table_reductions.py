@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from dlengine.numpy import errors
+from dlengine.numpy import errors, fallback
 from dlengine.numpy.core import ndarray, tensor_of, wrap, write
-from dlengine.numpy.dtypes import COMPLEX_OF, TO_NUMPY, default_float, is_inexact, torch_dtype
+from dlengine.numpy.dtypes import COMPLEX_OF, TO_NUMPY, NoTensor, default_float, is_inexact, torch_dtype
 from dlengine.numpy.native import NATIVE, Dtype, alias, native
 
 _NO = numpy._NoValue
@@ -41,8 +41,12 @@ def reduction(name: str, core: Core, neutral: Any, result: Callable[[Tensor, tor
 
     def call(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
              initial: Any = _NO, where: Any = True) -> ndarray:  # fmt: skip
-        tensor = a._tensor if type(a) is ndarray else tensor_of(a)
-        tensor = result(tensor, None if dtype is None else torch_dtype(dtype))
+        try:
+            tensor = a._tensor if type(a) is ndarray else tensor_of(a)
+            tensor = result(tensor, None if dtype is None else torch_dtype(dtype))
+        except NoTensor as error:
+            kept = {} if keepdims is False else {"keepdims": keepdims}
+            return fallback.foreign(name, error, (a,), {"axis": axis, "dtype": dtype, "out": out, **kept})
         axes = axes_of(axis, tensor.dim())
         if where is not True and where is not _NO:
             tensor = _masked(name, tensor, where, neutral, initial)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from dlengine.numpy import errors, indexing
+from dlengine.numpy import errors, fallback, indexing
 from dlengine.numpy.core import ndarray, tensor_of, wrap, writable, write
-from dlengine.numpy.dtypes import is_inexact
+from dlengine.numpy.dtypes import NoTensor, is_inexact
 from dlengine.numpy.native import NATIVE, Tensors, native, register, same_dtype
 from dlengine.numpy.table_sorting import along
 
@@ -34,7 +34,10 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return NATIVE["nonzero"](condition)
     if x is None or y is None:
         raise ValueError("either both or neither of x and y should be given")
-    return _choose_where(condition, x, y)
+    try:
+        return _choose_where(condition, x, y)
+    except NoTensor as error:
+        return fallback.foreign("where", error, (condition, x, y), {})
 
 
 @native

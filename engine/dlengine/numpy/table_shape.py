@@ -16,6 +16,11 @@ from dlengine.numpy.native import NATIVE, native
 _INTEGERS = {int}
 
 
+def is_number(value: Any) -> bool:
+    """Whether a count is one number and not an array or a list of them."""
+    return type(value) is int or (hasattr(value, "__index__") and not getattr(value, "ndim", 0))
+
+
 def sizes_of(shape: Any) -> tuple[int, ...]:
     """A shape, or counts, as plain integers."""
     if type(shape) is int:

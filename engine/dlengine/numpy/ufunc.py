@@ -16,6 +16,7 @@ from dlengine.numpy.dtypes import (
     TO_NUMPY,
     TO_TORCH,
     WEAK,
+    NoTensor,
     is_inexact,
     narrowed,
     on_default_change,
@@ -106,15 +107,20 @@ class ufunc:
             raise TypeError(f"{self.__name__}() takes from {self.nin} to {self.nargs} positional arguments")
         device = device_of(args)
         weak = not all(type(a) in WEAK for a in args)
-        inputs = [a if weak and type(a) in WEAK else tensor_of(a, device) for a in args]
+        try:
+            inputs = [a if weak and type(a) in WEAK else tensor_of(a, device) for a in args]
+            kind = None if dtype is None else torch_dtype(dtype)
+        except NoTensor as error:
+            options = {"out": out, "dtype": dtype} | ({} if where is True else {"where": where})
+            return fallback.foreign(self.__name__, error, args, options)
         tensors = [t for t in inputs if isinstance(t, Tensor)]
         errors.check_devices(tensors)
         shape = () if isinstance(self, Product) else errors.broadcast(*[tuple(t.shape) for t in tensors])
         kinds = tuple(t.dtype if isinstance(t, Tensor) else type(t) for t in inputs)
-        if dtype is None:
+        if kind is None:
             plan = plan_of(self.__name__, *kinds)
         else:
-            plan = _resolve(self.__name__, kinds, torch_dtype(dtype))
+            plan = _resolve(self.__name__, kinds, kind)
         pairs = enumerate(zip(inputs, plan, strict=False))
         ready = [self._ready(place, value, cast, tensors[0]) for place, (value, cast) in pairs]
         if any(type(a) is int and not fits(a, tensors[0]) for a in inputs):

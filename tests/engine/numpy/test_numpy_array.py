@@ -180,7 +180,7 @@ ERRORS: list[tuple[Any, Any, str]] = [
     (lambda: np.zeros((2, 3)).reshape(4), ValueError, r"size 6 into shape \(4,?\)"),
     (lambda: np.concatenate([np.zeros((2, 3)), np.zeros((2, 4))]), ValueError, "size 3 and .* has size 4"),
     (lambda: np.array([True]) - np.array([True]), TypeError, "boolean subtract"),
-    (lambda: np.array(["a"]), TypeError, "dtype"),
+    (lambda: np.array(["a"], dtype="f"), ValueError, "could not convert"),
     (lambda: bool(np.ones(2)), ValueError, "ambiguous"),
     (lambda: float(np.ones(2)), TypeError, "0-dimensional"),
     (lambda: np.linalg.inv(np.zeros((2, 2))), numpy.linalg.LinAlgError, "Singular"),
@@ -293,7 +293,28 @@ def test_random_choices_orders_and_old_functions() -> None:
 
 
 def test_functions_of_numpys_inner_modules_run_on_the_host() -> None:
-    with pytest.warns(np.FallbackWarning, match="sliding_window_view"):
-        windows = np.lib.stride_tricks.sliding_window_view(np.arange(5), 3)
-    assert isinstance(windows, np.ndarray)
-    assert windows.tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    np.fallback._warned.discard("sqrt")
+    with pytest.warns(np.FallbackWarning, match="sqrt"):
+        roots = np.lib.scimath.sqrt(np.array([-1.0, 4.0]))
+    assert isinstance(roots, np.ndarray)
+    assert roots.tolist() == [1j, 2]
+
+
+def test_windows_and_strided_views_alias_and_refuse_what_no_tensor_can_be() -> None:
+    tricks, theirs = np.lib.stride_tricks, numpy.lib.stride_tricks
+    host = numpy.arange(24.0).reshape(2, 3, 4)
+    x = np.array(host)
+    for window, axis in (((1, 2, 3), None), (2, -1), ((2, 2), (1, 2)), ((2, 2), (2, 2)), ((0, 1), (0, 1)), ((), ())):
+        expected = theirs.sliding_window_view(host, window, axis)
+        found = tricks.sliding_window_view(x, window, axis)
+        assert numpy.array_equal(numpy.asarray(found), expected)
+        assert numpy.array_equal(numpy.asarray(numpy.lib.stride_tricks.sliding_window_view(x, window, axis)), expected)
+    every = tricks.as_strided(x[:, 1:], (2, 2, 3), (96, 32, 8))
+    assert numpy.array_equal(numpy.asarray(every), theirs.as_strided(host[:, 1:], (2, 2, 3), (96, 32, 8)))
+    every[0, 0, 0] = -1
+    assert x[0, 1, 0] == -1
+    assert np.grad(lambda v: tricks.sliding_window_view(v, 2).sum())(np.ones(4)).tolist() == [1, 2, 2, 1]
+    with pytest.raises(ValueError, match=r"\(2, 3, 5\).*\(2, 3, 4\)|larger"):
+        tricks.sliding_window_view(x, (2, 3, 5))
+    with pytest.raises(ValueError, match="not negative"):
+        tricks.as_strided(x, (2,), (-8,))

@@ -116,6 +116,19 @@ def test_an_integer_beside_arrays_is_checked_even_where_nothing_is_read() -> Non
         check(numpy.zeros((1, 1, 1)), key)
 
 
+@pytest.mark.parametrize(("shape", "key"), [
+    ((0, 0, 1), (numpy.zeros(0, bool), [[0], [0], [0]])), ((0, 2), ([], [[0], [5]])), ((2, 3, 0), ([], [7])),
+    ((2, 0, 1), (numpy.zeros(0, int), 0)), ((2, 3, 0), ([1], [4])), ((2, 0), ([5], slice(None))),
+])  # fmt: skip
+def test_arrays_that_pick_nothing_are_checked_only_as_numpy_does(shape: Any, key: Any) -> None:
+    check(numpy.zeros(shape), key)
+
+
+def test_a_range_is_an_index_array() -> None:
+    for key in (range(2), (slice(None), range(0, 4, 2)), ([2, 0], range(2)), (range(3), range(3), None)):
+        check(numpy.arange(12).reshape(3, 4), key)
+
+
 def test_basic_indices_give_views_that_alias() -> None:
     x = np.zeros((3, 4))
     x[1][2] = 5

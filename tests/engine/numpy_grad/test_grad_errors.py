@@ -104,4 +104,8 @@ def test_an_array_under_a_gradient_does_not_turn_into_numpys_silently():
     for function in (through_numpy, through_a_foreign_ufunc):
         with pytest.raises(TypeError, match=r"under a gradient|gradients cannot pass"):
             np.grad(function)(np.ones(3))
+        with pytest.raises(TypeError, match=r"inside jvp or vmap|gradients cannot pass"):
+            np.jvp(function, (np.ones(3),), (np.ones(3),))
+        with pytest.raises(TypeError, match=r"inside jvp or vmap|gradients cannot pass"):
+            np.vmap(function)(np.ones((2, 3)))
     assert np.grad(lambda x: (numpy.asarray(x.tensor.detach()) * x).sum())(np.ones(3)).tolist() == [1.0, 1.0, 1.0]

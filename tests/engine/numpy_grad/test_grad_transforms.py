@@ -43,8 +43,25 @@ def test_a_print_inside_prints_numbers(capsys):
         print(x)
         return np.sum(x * x)
 
-    np.grad(f)(np.array([1.0, 2.5]))
-    assert capsys.readouterr().out == f"{numpy.array([1.0, 2.5])}\n"
+    x = np.array([1.0, 2.5])
+    text = f"{numpy.array([1.0, 2.5])}\n"
+    np.grad(f)(x)
+    assert capsys.readouterr().out == text
+    np.jvp(np.grad(f), (x,), (x,))
+    assert set(capsys.readouterr().out.splitlines(keepends=True)) == {text}
+    np.vmap(np.vmap(f), in_axes=1)(np.arange(8).reshape(2, 2, 2))
+    shown = numpy.arange(8).reshape(2, 2, 2).swapaxes(0, 1)
+    assert capsys.readouterr().out == f"<for each example of vmap: {shown}>\n"
+
+
+def test_text_inside_forward_mode_is_that_of_numbers():
+    def f(x):
+        found.append(f"{x} {x[0]:.2f} {x!r} {np.array2string(x, precision=1)}")
+        return np.sum(x)
+
+    found: list[str] = []
+    np.jvp(f, (np.array([1.25, 2.0]),), (np.ones(2),))
+    assert found == ["[1.25 2.  ] 1.25 array([1.25, 2.  ]) [1.2 2. ]"]
 
 
 def test_plain_numpy_arrays_and_numbers_are_arguments():
