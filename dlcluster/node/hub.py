@@ -73,7 +73,7 @@ class Head(Supervisor):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rendezvous.py")
         with open(self.path("logs", "rendezvous.log"), "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-S", script, str(descriptor)],
+                [sys.executable, "-S", script, str(descriptor), str(len(self.names))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

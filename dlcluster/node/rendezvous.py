@@ -1,11 +1,14 @@
 """The store where torchrun's agents meet: torch's TCPStore, served on the head without torch.
 
-    python3 rendezvous.py FD        (FD: the listening socket, already bound)
+    python3 rendezvous.py FD NODES        (FD: the listening socket, already bound)
 
 The head does not train: it needs no torch, and a store that starts in 0.1 s instead of importing torch is up before the
 first agent calls. The protocol is that of `TCPStore` clients since torch 2.4 (TCPStoreBackend.hpp, QueryType): integers
 little-endian, strings with a length of 8 bytes. What the c10d rendezvous asks is served; all else ends the connection.
 Ranks do not use this store for their process groups (TORCH_DISABLE_SHARE_RDZV_TCP_STORE).
+
+An agent that has entered itself looks for the others once a second. Here it needs not: the answer to its entry waits
+until all have entered, and shows them all. To the agent that is a slow network, which it has to bear anyhow.
 """
 
 from __future__ import annotations
@@ -19,16 +22,20 @@ from typing import Any
 MAGIC = 0x3C85F7CE
 LONGEST = 64 << 20  # bytes of a key or value
 MOST = 1 << 16  # keys in one request
+HOLD = 1.5  # seconds an entry's answer waits at most: meanwhile the agent hears no signal
 READY, NOT_READY = b"\0", b"\1"
 STOP_WAITING, WAIT_CANCELED = b"\0", b"\1"
 
 
 class Store:
-    """Keys and values of all clients, and who waits for which keys."""
+    """Keys and values of all clients, and who waits for which keys. nodes: how many agents are to meet."""
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: int) -> None:
         self.values: dict[bytes, bytes] = {}
         self.missing: dict[asyncio.StreamWriter, set[bytes]] = {}
+        self.nodes = nodes
+        self.entered: set[Client] = set()
+        self.all_entered = asyncio.Event()
 
     def set(self, key: bytes, value: bytes) -> None:
         """Set a key; a client whose last missing key it is gets its answer."""
@@ -38,6 +45,16 @@ class Store:
             if not keys:
                 del self.missing[writer]
                 writer.write(STOP_WAITING)
+
+    async def enter(self, client: Client) -> None:
+        """A client has written itself into the state of the rendezvous: wait for the others, if any are missing."""
+        self.entered.add(client)
+        if len(self.entered) >= self.nodes:
+            self.all_entered.set()
+        try:
+            await asyncio.wait_for(self.all_entered.wait(), HOLD)
+        except asyncio.TimeoutError:  # noqa: UP041 - not TimeoutError before Python 3.11
+            pass
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one client until it hangs up."""
@@ -100,6 +117,8 @@ class Client:
         key, expected, desired = await self.text(), await self.text(), await self.text()
         if self.store.values.get(key, b"") == expected:
             self.store.set(key, desired)
+            if expected:  # else it has only made the key
+                await self.store.enter(self)
         self.tell(self.store.values.get(key, expected))
 
     async def get(self) -> None:
@@ -161,12 +180,12 @@ class Client:
     }
 
 
-async def main(descriptor: int) -> None:
+async def main(descriptor: int, nodes: int) -> None:
     listener = socket.socket(fileno=descriptor)
-    server = await asyncio.start_server(Store().serve, sock=listener, backlog=1024)
+    server = await asyncio.start_server(Store(nodes).serve, sock=listener, backlog=1024)
     print("rendezvous on", *listener.getsockname(), flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(*map(int, sys.argv[1:])))

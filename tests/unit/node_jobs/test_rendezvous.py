@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,14 +20,29 @@ SCRIPT = Path(dlcluster.node.__path__[0]) / "rendezvous.py"
 pytestmark = pytest.mark.xdist_group("torchrun")
 
 
-@pytest.fixture(scope="module")
-def port():
+@contextmanager
+def served(nodes):
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        process = subprocess.Popen([sys.executable, str(SCRIPT), str(listener.fileno())], pass_fds=[listener.fileno()])
+        command = [sys.executable, str(SCRIPT), str(listener.fileno()), str(nodes)]
+        process = subprocess.Popen(command, pass_fds=[listener.fileno()])
         yield listener.getsockname()[1]
         assert process.poll() is None, "the store has ended"
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def port():
+    with served(1) as port:
+        yield port
+
+
+@pytest.fixture
+def store_of_two():
+    from torch.distributed import TCPStore
+
+    with served(2) as port:
+        yield lambda: TCPStore("127.0.0.1", port, None, False, timeout=timedelta(seconds=20), wait_for_workers=False)
 
 
 @pytest.fixture
@@ -63,6 +79,26 @@ def test_compare_and_set_changes_only_what_is_as_expected(client):
     assert store.compare_set("key", "", "first") == b"first"
     assert store.compare_set("key", "wrong", "x") == b"first"
     assert store.compare_set("key", "first", "second") == b"second"
+
+
+def test_who_has_entered_hears_of_it_when_all_have_and_sees_them_all(store_of_two):
+    first, second = store_of_two(), store_of_two()
+    with ThreadPoolExecutor(1) as pool:
+        assert first.compare_set("state", "", "nobody") == b"nobody"
+        entering = pool.submit(first.compare_set, "state", "nobody", "first")
+        while second.get("state") == b"nobody":
+            pass
+        assert second.compare_set("state", "nobody", "second") == b"first"  # too late: told at once
+        assert not entering.done()
+        assert second.compare_set("state", "first", "first, second") == b"first, second"
+        assert entering.result(20) == b"first, second"
+    assert first.compare_set("state", "first, second", "heartbeat") == b"heartbeat"
+
+
+def test_who_waits_for_the_others_in_vain_is_answered_too(store_of_two):
+    store = store_of_two()
+    store.compare_set("state", "", "nobody")
+    assert store.compare_set("state", "nobody", "first") == b"first"
 
 
 def test_a_waiting_client_wakes_when_its_last_key_comes(client):
