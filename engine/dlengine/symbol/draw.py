@@ -32,7 +32,7 @@ _HEAD, _STRIP, _SPACE, _GAP, _MARGIN = 40, 20, 34, 26, 20
 _STYLE = (
     "text{font-family:Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif;fill:#263238}"
     ".n{font-size:13px;font-weight:600}.d{font-size:11px}"
-    ".s{font-size:10px;fill:#607d8b;paint-order:stroke;stroke:#fff;stroke-width:3px}"
+    ".s{font-size:10px;fill:#607d8b}"
 )
 
 
@@ -45,7 +45,7 @@ class _Card(Box):
 
     @property
     def height(self) -> float:
-        return _HEAD + _STRIP * (len(self.nodes) - 1)
+        return _HEAD + _STRIP * (len(self.nodes) - 1 + bool(self.shape))
 
 
 def draw(symbol: Symbol, path: str | Path | None, shape: tuple[Any, ...], shapes: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ def draw(symbol: Symbol, path: str | Path | None, shape: tuple[Any, ...], shapes
             card.shape = _sizes(getattr(outputs[card.nodes[-1]], "shape", ()))
     for card in cards:
         title, detail = graph.names[card.nodes[0]], _detail(card.nodes[0])
-        strips = [len(_detail(node)) * _SMALL for node in card.nodes[1:]]
+        strips = [len(text) * _SMALL for text in (*map(_detail, card.nodes[1:]), card.shape)]
         card.width = max(len(title) * _LETTER, len(detail) * _SMALL, *strips, 60) + 24
     edges = layout(cards, _GAP)
     text = _svg(graph, cards, edges)
@@ -131,8 +131,8 @@ def _svg(graph: Graph, cards: list[_Card], edges: list[tuple[Box, Box, list[Box]
     rows = 1 + max(card.row for card in cards)
     tall = [max((card.height for card in cards if card.row == row), default=0.0) for row in range(rows)]
     tops = [_MARGIN + sum(tall[:row]) + _SPACE * row for row in range(rows)]
-    width = max(card.x + card.width / 2 for card in cards) + 2 * _MARGIN + 40
-    height = tops[-1] + tall[-1] + _MARGIN + (14 if cards[-1].shape else 0)
+    width = max(card.x + card.width / 2 for card in cards) + 2 * _MARGIN
+    height = tops[-1] + tall[-1] + _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}">',
@@ -169,20 +169,19 @@ def _card(graph: Graph, card: _Card, top: float) -> str:
     fill, frame = _COLOURS[_family(card.nodes[0])]
     box = f'<rect x="{x:.1f}" y="{top:.1f}" width="{card.width:.1f}" height="{{}}" rx="7" fill="{{}}" stroke="{{}}"/>'
     parts = [f"<g><title>{escape(_tooltip(graph, card))}</title>"]
-    for number in range(len(card.nodes) - 1, 0, -1):  # from the lowest up, each under the one before
-        colour, line = _COLOURS[_family(card.nodes[number])]
+    strips = [("d", _detail(node), *_COLOURS[_family(node)]) for node in card.nodes[1:]]
+    if card.shape:
+        strips.append(("s", card.shape, "#ffffff", frame))
+    for number in range(len(strips), 0, -1):  # from the lowest up, each under the one before
+        style, text, colour, line = strips[number - 1]
         parts.append(box.format(_HEAD + _STRIP * number, colour, line))
         y = top + _HEAD + _STRIP * number - 6
-        detail = escape(_detail(card.nodes[number]))
-        parts.append(f'<text class="d" x="{middle:.1f}" y="{y:.1f}" text-anchor="middle">{detail}</text>')
+        parts.append(f'<text class="{style}" x="{middle:.1f}" y="{y:.1f}" text-anchor="middle">{escape(text)}</text>')
     parts.append(box.format(_HEAD, fill, frame))
     for style, y, text in (("n", 17, graph.names[card.nodes[0]]), ("d", 32, _detail(card.nodes[0]))):
         parts.append(
             f'<text class="{style}" x="{middle:.1f}" y="{top + y:.1f}" text-anchor="middle">{escape(text)}</text>'
         )
-    if card.shape:
-        y = top + card.height + 13
-        parts.append(f'<text class="s" x="{middle + 6:.1f}" y="{y:.1f}">{escape(card.shape)}</text>')
     return "".join([*parts, "</g>"])
 
 

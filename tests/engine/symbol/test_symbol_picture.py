@@ -81,10 +81,10 @@ def test_branches_lie_side_by_side_and_everything_is_inside_the_picture():
     h = sym.Variable("data", shape=(1, 4, 8, 8))
     branches = [sym.Convolution(h, num_filter=2, kernel=1, name=f"b{number}") for number in range(4)]
     text = sym.Concat(*branches, name="cat").draw()
-    boxes = {
-        group.find(f"{SVG}text").text: group.find(f"{SVG}rect").attrib
-        for group in ElementTree.fromstring(text).iter(f"{SVG}g")
-    }
+    boxes = {}
+    for group in ElementTree.fromstring(text).iter(f"{SVG}g"):
+        name = next(words.text for words in group.iter(f"{SVG}text") if words.get("class") == "n")
+        boxes[name] = group.find(f"{SVG}rect").attrib
     tops = {boxes[f"b{number}"]["y"] for number in range(4)}
     assert len(tops) == 1
     assert float(boxes["data"]["y"]) < float(tops.pop()) < float(boxes["cat"]["y"])
