@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import runpy
 from pathlib import Path
 
@@ -70,6 +72,39 @@ def test_at_least_340_of_numpys_functions_run_on_torch() -> None:
     assert sum(name in NATIVE for name in names) >= 340
     for space in ("linalg", "fft", "random"):
         assert [n for n in getattr(numpy, space).__all__ if not hasattr(getattr(np, space), n)] == []
+
+
+STANDARD_SCRIPT = runpy.run_path(str(ROOT / "scripts" / "numpy_standard.py"))
+
+
+def test_the_list_of_the_standards_failing_tests_in_the_documentation_is_the_scripts() -> None:
+    text = STANDARD_SCRIPT["PAGE"].read_text()
+    assert STANDARD_SCRIPT["page"]() == text, "run python scripts/numpy_standard.py --write"
+    failed = re.search(r"of 1,384 tests ([\d,]+) pass, (\d+) fail, (\d+) are skipped", text)
+    assert failed is not None
+    drawn = sum(known.count for known in STANDARD_SCRIPT["KNOWN"] if known.drawn)
+    most = sum(known.count for known in STANDARD_SCRIPT["KNOWN"])
+    assert most - drawn <= int(failed[2]) <= most
+
+
+def test_a_failure_that_is_not_listed_and_one_that_is_gone_are_told() -> None:
+    known = [k for k in STANDARD_SCRIPT["KNOWN"] if not k.drawn]
+    names = {"test_linalg::test_eig": "failed", "test_linalg::test_eigvals": "passed", "test_fft::test_fft": "failed"}
+    told = STANDARD_SCRIPT["drift"](names)
+    assert told[0] == "fails, and is not in the list: test_fft::test_fft"
+    assert "`eig`, `eigvals` of a real matrix: 1 tests fail, the list says 2" in told
+    assert len(told) == 1 + len(known)
+
+
+SUITE = Path(os.environ.get("ARRAY_API_TESTS", STANDARD_SCRIPT["CACHE"] / "array-api-tests-55fcc60"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not SUITE.exists(), reason="no checkout of array-api-tests: run python scripts/numpy_standard.py once"
+)
+def test_the_standards_own_tests_fail_only_where_it_is_said() -> None:
+    assert STANDARD_SCRIPT["drift"](STANDARD_SCRIPT["outcomes"](SUITE, 10)) == []
 
 
 @pytest.mark.skipif(not numpy.__version__.startswith("2.4"), reason="the table counts the functions of NumPy 2.4")
