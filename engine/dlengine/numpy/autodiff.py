@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import _engine_run_backward as _run_backward
 
-from dlengine.numpy.keeping import ArgumentWritten, keeping, suspended
+from dlengine.numpy.keeping import ArgumentWritten, Written, changed, keeping, suspended
 
 Traced = Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 
@@ -103,7 +104,12 @@ def _pulled(
 ) -> Sequence[Tensor | None]:
     """torch.autograd.grad without its checks of what is right here by construction."""
     with torch.enable_grad():
-        return _run_backward(tuple(ends), tuple(given), retain, keep, tuple(sources), True, accumulate_grad=False)
+        try:
+            return _run_backward(tuple(ends), tuple(given), retain, keep, tuple(sources), True, accumulate_grad=False)
+        except RuntimeError as error:
+            if "modified by an inplace operation" in str(error):
+                raise changed("an array") from error
+            raise
 
 
 def _pulled_rows(
@@ -115,13 +121,24 @@ def _pulled_rows(
 
 def _run(function: Traced, sources: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """Run on the sources themselves; on copies if it assigns to an argument: that must not reach the caller's array."""
+    code = _code_of(function)
     try:
-        with _deeper(), keeping(sources) as mark:
+        with _deeper(), keeping(sources, bare=code is not None and _SILENT.get(code, False)) as mark:
             outputs, extra = function(sources)
-            return [_apart(output, sources) for output in outputs], [_apart(tensor, sources) for tensor in extra]
+            result = [_apart(output, sources) for output in outputs], [_apart(tensor, sources) for tensor in extra]
+        if code is not None and mark.outermost and not mark.record.bare:
+            _SILENT[code] = _SILENT.get(code, True) and mark.record.writes == 0
+        return result
+    except Written:
+        if not mark.outermost:
+            raise
+        _SILENT[code] = False
+        return _run(function, sources)
     except ArgumentWritten as write:
         if write.args[0] is not mark:
             raise
+        if code is not None:
+            _SILENT[code] = False
     except RuntimeError as error:
         if "support saved tensor hooks" in str(error):  # torch.func's own transformations are used in there
             with _deeper(), suspended():
@@ -130,6 +147,19 @@ def _run(function: Traced, sources: list[Tensor]) -> tuple[list[Tensor], list[Te
             raise
     with _deeper(), keeping([]):
         return function([source.clone() for source in sources])
+
+
+def _code_of(function: Traced) -> Any:
+    """The code of the user's function that this one runs, if it is written in Python."""
+    users: Any = getattr(function, "function", None)
+    while hasattr(users, "__wrapped__"):
+        users = users.__wrapped__
+    return getattr(users, "__code__", None)
+
+
+_SILENT: WeakKeyDictionary[Any, bool] = (
+    WeakKeyDictionary()
+)  # whether functions of this code have written nothing so far
 
 
 def _apart(tensor: Tensor, sources: list[Tensor]) -> Tensor:

@@ -3,6 +3,9 @@
 While a function is recorded, whatever autograd saves goes through `_Saved`. Every write to an array calls
 `before_write`, which copies what was saved from the same memory; so `h = np.exp(x); h[0] = 1` has a gradient. A write
 that does not come through an array (torch's own, or one after the recording) is refused, by the tensor's version.
+
+Packing costs a microsecond for every tensor saved. A function that wrote nothing when it was recorded last is recorded
+without; at its first write `Written` stops it, and it is recorded again as all others are, from then on.
 """
 
 from __future__ import annotations
@@ -32,13 +35,19 @@ class ArgumentWritten(BaseException):
     """A function writes into an argument that it was given without a copy. No user's `except Exception` stops it."""
 
 
+class Written(BaseException):
+    """A function that had written nothing before writes: what was saved until now has not been kept."""
+
+
 class _Record:
     """What has been saved while one function ran; `fresh` waits to be sorted by memory, which only a write needs.
 
     `lent` are tensors that are the caller's, each list with a mark, the outermost function's first.
+    bare: nothing is packed, and so nothing may be written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bare: bool = False) -> None:
+        self.bare = bare
         self.fresh: list[weakref.ref[_Saved]] = []
         self.by_memory: dict[int, list[weakref.ref[_Saved]]] = {}
         self.writes = 0
@@ -58,6 +67,8 @@ class _Record:
             self.owners = {_memory(each): mark for tensors, mark in reversed(self.lent) for each in tensors}
         if memory in self.owners:
             raise ArgumentWritten(self.owners[memory])
+        if self.bare:
+            raise Written
         for reference in self.fresh:
             saved = reference()
             if saved is not None:
@@ -82,11 +93,14 @@ def _memory(tensor: Tensor) -> int:
 def _unpack(saved: _Saved) -> Tensor:
     tensor = saved.tensor
     if tensor._version != saved.version:
-        raise RuntimeError(
-            f"an array of shape {tuple(tensor.shape)} that the gradient needs was changed, by torch's own means "
-            "or after the function had run: change a copy"
-        )
+        raise changed(f"an array of shape {tuple(tensor.shape)}")
     return tensor
+
+
+def changed(what: str) -> RuntimeError:
+    return RuntimeError(
+        f"{what} that the gradient needs was changed, by torch's own means or after the function had run: change a copy"
+    )
 
 
 def recording() -> bool:
@@ -107,25 +121,28 @@ class keeping:
     """`with keeping(lent) as mark:` keeps what is saved inside from later assignments.
 
     lent: tensors that may be read but not written to. Errors: ArgumentWritten, with the mark, at the first such write.
+    bare: nothing is kept. Errors: Written, at the first write.
     Nested ones are part of the outermost.
     """
 
-    def __init__(self, lent: list[Tensor]) -> None:
-        self.lent = lent
+    def __init__(self, lent: list[Tensor], bare: bool = False) -> None:
+        self.lent, self.bare = lent, bare
 
-    def __enter__(self) -> object:
+    def __enter__(self) -> keeping:
         outer = _current.get()
-        self.outermost, self.record = outer is None, outer or _Record()
+        self.outermost, self.record = outer is None, outer or _Record(self.bare)
         self.record.lent.append((self.lent, self))
         self.record.owners = None
         if self.outermost:
             self.token = _current.set(self.record)
-            _push(self.record.pack, _unpack)
+            if not self.bare:
+                _push(self.record.pack, _unpack)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.outermost:
-            _pop()
+            if not self.bare:
+                _pop()
             _current.reset(self.token)
         self.record.lent.pop()
         self.record.owners = None
@@ -169,9 +186,11 @@ def _suspended() -> Iterator[None]:
         yield
         return
     token = _current.set(None)
-    _pop()
+    if not record.bare:
+        _pop()
     try:
         yield
     finally:
-        _push(record.pack, _unpack)
+        if not record.bare:
+            _push(record.pack, _unpack)
         _current.reset(token)

@@ -385,6 +385,35 @@ def test_a_change_that_no_array_has_seen_is_refused() -> None:
         np.grad(hidden)(np.ones(3))
 
 
+def test_a_function_that_begins_to_write_is_recorded_again_with_care() -> None:
+    runs = []
+
+    def sometimes(x: np.ndarray, write: bool) -> np.ndarray:
+        runs.append(write)
+        h = np.exp(x)
+        if write:
+            h[0] = 1.0
+        return (h * h).sum()
+
+    for write in (False, False, True, True, False):
+        found = np.grad(sometimes)(X, write)
+        expected = 2 * np.exp(2 * X) * (np.array([0.0, 1.0, 1.0]) if write else 1.0)
+        same(found, expected)
+    assert runs == [False, False, True, True, True, False]  # the third call ran twice: its first write was the first
+    outer = np.grad(lambda x: np.grad(lambda y: sometimes(y, True))(x).sum())
+    same(outer(X), [0.0, *(4 * np.exp(2 * X))[1:].tolist()])
+
+
+def test_a_change_after_a_function_that_writes_nothing_is_refused_too() -> None:
+    for _ in range(2):
+        x = np.ones(3)
+        h = np.exp(x)
+        _, pull = np.vjp(lambda y, h=h: (y * h).sum(), x)
+        h[0] = 5.0
+        with pytest.raises(RuntimeError, match="that the gradient needs was changed"):
+            pull(1.0)
+
+
 def test_stop_gradient_makes_constants_of_arrays_in_any_container() -> None:
     def loss(x: np.ndarray) -> np.ndarray:
         frozen = np.stop_gradient({"a": [x], "b": 2})
