@@ -165,8 +165,9 @@ class CloudFormation(ChangeSets, Reads):
                 previous.superseded = True
                 previous.stopped.set()
             stack.begin("DeleteStack", params, Options())
+            before = stack.status
             stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
-        operation = Delete(self.registry, stack, retain, previous)
+        operation = Delete(self.registry, stack, retain, previous, before)
         operation.start()
         return operation
 

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 
 
 class Delete(Operation):
-    """Remove everything; retain: logical ids to leave alone (for a stack whose deletion failed before)."""
+    """Remove everything.
 
-    def __init__(self, registry: Registry, stack: Stack, retain: frozenset[str], previous: Operation | None) -> None:
+    retain: logical ids to leave alone (for a stack whose deletion failed before). previous: the operation that this one
+    takes over from. before: the stack's status until now, which it has again when others import from it.
+    """
+
+    def __init__(
+        self, registry: Registry, stack: Stack, retain: frozenset[str], previous: Operation | None, before: str
+    ) -> None:
         super().__init__(registry, stack)
         self._retain = retain
         self._previous = previous
+        self._before = before
 
     def run(self) -> None:
         stack = self.stack
@@ -25,7 +32,7 @@ class Delete(Operation):
             self._previous.thread.join()
         used = self.registry.export_in_use(stack)
         if used:
-            stack.set_status("DELETE_FAILED", f"Export {used[0]} cannot be deleted as it is in use by {used[1]}")
+            stack.set_status(self._before, f"Export {used[0]} cannot be deleted as it is in use by {used[1]}")
             return
         doomed = []
         for resource in [*stack.resources.values(), *stack.trash]:
