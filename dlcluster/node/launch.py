@@ -41,11 +41,10 @@ def torchrun(spec: dict[str, Any], interpreter: str, processes: int, directory: 
     """torchrun's command line on this node. The store that it meets the others at runs on the head already."""
     count = len(workers(spec))
     rendezvous = f"{spec['nodes']['head']}:{spec['ports']['rendezvous']}"
-    rank = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rank.py")
+    here = os.path.dirname(os.path.abspath(__file__))
     return [
         interpreter,
-        "-m",
-        "torch.distributed.run",
+        os.path.join(here, "torchrun.py"),
         f"--nnodes={count}:{count}",
         f"--nproc-per-node={processes}",
         f"--max-restarts={spec.get('max_restarts', 0)}",
@@ -58,7 +57,7 @@ def torchrun(spec: dict[str, Any], interpreter: str, processes: int, directory: 
         "--no-python",
         interpreter,
         "-S",  # rank.py needs nothing installed
-        rank,
+        os.path.join(here, "rank.py"),
         directory,
         *program(spec, interpreter),
     ]

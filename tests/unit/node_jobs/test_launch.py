@@ -27,6 +27,7 @@ SPEC = {
 
 def test_torchrun_meets_at_the_head_and_runs_the_ranks_through_our_wrapper():
     command = launch.torchrun(SPEC, "/py", 4, "/job")
+    assert command[:2] == ["/py", str(NODE / "torchrun.py")]
     for option in (
         "--nnodes=2:2",
         "--nproc-per-node=4",
