@@ -77,11 +77,14 @@ class Session:
             from botocore.exceptions import ProfileNotFound
             from botocore.session import Session as Botocore
 
+            from dlcluster.cloud.models import Models
+
             try:
                 if self.cloud == "local":
                     os.environ.pop("AWS_PROFILE", None)
                 session = Botocore(profile=self.profile)
                 session.get_scoped_config()  # a profile that is not there is told now
+                session.register_component("data_loader", Models(session.get_component("data_loader").search_paths))
                 self._botocore = session
             except ProfileNotFound as error:
                 raise UserError(
