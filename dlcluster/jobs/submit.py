@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +105,12 @@ def _start(cluster: Cluster, gateway: Gateway, job: Job, code: Code, parallel: b
     head = pull(cluster.head)
     try:
         spec["ports"] = _checked(job, "head", next(head))["ports"]
-        # The record comes last: its S3 client takes a while to load, and no node waits for it.
-        tasks = [*(partial(started, node) for node in cluster.workers), partial(records.save, cluster.store, job)]
-        outcomes = fan_out(lambda task: task(), tasks)
+        outcomes = fan_out(started, cluster.workers)
         _checked(job, "head", next(head, {"error": "its python3 ended early"}))
         for outcome in outcomes:
             outcome.unwrap()
+        # The record comes last: its S3 client takes a while to load, which in a thread would hold up the calls.
+        records.save(cluster.store, job)
     except BaseException as error:
         control.stop_everywhere(cluster, gateway, job.id)
         if isinstance(error, _Busy):

@@ -8,15 +8,12 @@ Then {"started": pid}, or {"busy": [job, ...]}, or {"error": text}.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import tarfile
-import tempfile
 from typing import Any
 
 from . import files
@@ -44,7 +41,7 @@ def main(payload: dict[str, Any]) -> int:
             os.mkdir(os.path.join(directory, name))
         files.write_json(os.path.join(directory, "job.json"), spec)
         return _say({"started": _start(bundle, directory, lock, list(sockets.values()))})
-    except (OSError, ValueError, tarfile.TarError) as error:  # urllib's errors are OSErrors
+    except (OSError, ValueError) as error:  # urllib's errors are OSErrors
         return _say({"error": f"{type(error).__name__}: {error}"}, 1)
 
 
@@ -77,6 +74,9 @@ def _fetch(url: str, sha256: str) -> str:
     if os.path.isdir(target):
         os.utime(target)  # used just now: not the next to be pruned
         return target
+    import tarfile  # here, as urllib below: slow to import, and an unchanged bundle needs none of it
+    import tempfile
+
     os.makedirs(os.path.dirname(target), exist_ok=True)
     scratch = tempfile.mkdtemp(prefix=".pull-", dir=os.path.dirname(target))
     try:
@@ -97,7 +97,8 @@ def _fetch(url: str, sha256: str) -> str:
 
 
 def _download(url: str, path: str) -> str:
-    import urllib.request  # here, because it is slow to import and an unchanged bundle needs no download
+    import hashlib
+    import urllib.request
 
     digest = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as file:
