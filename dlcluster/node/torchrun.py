@@ -6,6 +6,7 @@ load, and to take them down one by one at the end is half a second in which nobo
 
 import atexit
 import gc
+import importlib
 import os
 import sys
 
@@ -14,7 +15,6 @@ if __name__ == "__main__":
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
     gc.disable()
     atexit.register(gc.freeze)
-    from torch.distributed.run import main
-
+    torchrun = importlib.import_module("torch.distributed.run")
     gc.enable()
-    main()
+    torchrun.main()
