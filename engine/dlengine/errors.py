@@ -32,13 +32,18 @@ def unknown(kind: str, value: object, known: Iterable[str]) -> EngineError:
 
 
 def short_traceback(function: Callable[P, T]) -> Callable[P, T]:
-    """Drop the engine's own frames from an EngineError, so that the user's line stands last."""
+    """Drop the engine's own frames from an EngineError, so that the user's line stands last.
+
+    Also from the KeyboardInterrupt with which a run ends in good order; where another one struck is worth seeing.
+    """
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except EngineError as error:
+        except (EngineError, KeyboardInterrupt) as error:
+            if not error.args:
+                raise
             raise error.with_traceback(None) from None
 
     return call

@@ -38,12 +38,20 @@ def quiet(model, data, **arguments):
 class SigtermAt(Callback):
     """Stands for the cloud that takes the machine back."""
 
+    number = signal.SIGTERM
+
     def __init__(self, step: int) -> None:
         self.step = step
 
     def on_step(self, run) -> None:
         if run.position.step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), self.number)
+
+
+class CtrlCAt(SigtermAt):
+    """Stands for a user who has seen enough."""
+
+    number = signal.SIGINT
 
 
 def test_fit_learns_and_reports_what_an_independent_count_finds():
@@ -115,8 +123,43 @@ def test_sigterm_without_a_checkpoint_directory_leaves_too_and_says_so(capsys):
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted):
         quiet(small(), clusters(60), callbacks=[SigtermAt(1)])
-    assert "left after step 2; nothing is saved" in capsys.readouterr().err
+    assert "left after step 1; nothing is saved" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_ctrl_c_saves_and_the_run_goes_on_from_there_with_the_same_weights(tmp_path, capfd):
+    straight = quiet(small(dropout=0.3), clusters(60))
+    with pytest.raises(KeyboardInterrupt, match="left after step 7") as stopped:
+        quiet(small(dropout=0.3), clusters(60), callbacks=[CtrlCAt(7)], checkpoint=tmp_path)
+    assert "train/" not in "".join(frame.path.as_posix() for frame in stopped.traceback)
+    said = capfd.readouterr().err
+    assert "stops after this step (Ctrl-C again: at once)" in said
+    assert f"told to stop (Ctrl-C): left after step 7; saved {tmp_path}" in said
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = quiet(small(dropout=0.3), clusters(60), checkpoint=tmp_path)
+    assert torch.equal(weights(resumed.model), weights(straight.model))
+
+
+def test_a_second_ctrl_c_interrupts_at_once_and_shows_where(capfd):
+    class Impatient(Callback):
+        def on_step(self, run) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        quiet(small(), clusters(60), callbacks=[Impatient()])
+    assert stopped.traceback[-1].name == "on_step"
+    assert "told to stop" not in capfd.readouterr().err
+
+
+def test_a_handler_of_the_users_own_for_ctrl_c_stays():
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append("own"))
+    try:
+        quiet(small(), clusters(60), callbacks=[CtrlCAt(1)], epochs="3ba")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == ["own"]
 
 
 def test_a_finished_run_is_not_repeated_and_can_be_prolonged(tmp_path):

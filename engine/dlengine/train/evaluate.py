@@ -140,7 +140,7 @@ def _outputs(
         try:
             with precision.cast() if precision else nullcontext():
                 output = tensors.call(model, part)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) or size == 1:
                 raise
             size = (size + 1) // 2

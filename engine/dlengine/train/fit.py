@@ -112,7 +112,8 @@ def fit(
 
     With n ranks a step is the step of one rank with n times the batch: the gradient is the mean over the global batch,
     also when the last one is uneven. The model is left in evaluation mode, with the same weights on every rank.
-    Raises EngineError for what the caller can put right, and Interrupted (exit status 143) after SIGTERM.
+    Raises EngineError for what the caller can put right, Interrupted (exit status 143) after SIGTERM, and
+    KeyboardInterrupt after Ctrl-C; of these two both save first.
     """
     given = dict(locals())
     settings = Settings(**{name: given[name] for name in given.keys() - {"model", "train", "test", "callbacks"}})

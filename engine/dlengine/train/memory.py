@@ -6,11 +6,14 @@ import torch
 from torch import nn
 
 _SIGNS = ("DefaultCPUAllocator: can't allocate memory", "not enough memory: you tried to allocate")
+_ONEDNN = "could not create a primitive"  # no room for its code; where it has no such code, this goes on: " descriptor"
 
 
 def out_of_memory(error: Exception) -> bool:
     """Whether it means that the GPU's or the machine's memory is full."""
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _SIGNS)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return str(error) == _ONEDNN or any(sign in str(error) for sign in _SIGNS)
 
 
 def release(device: torch.device) -> None:

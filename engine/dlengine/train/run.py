@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -21,7 +22,7 @@ from dlengine.train.meter import Meter
 from dlengine.train.report import Reporter
 from dlengine.train.setup import Setup
 from dlengine.train.step import BROKEN, GO, LEAVE, STOP, Stepper
-from dlengine.train.stop import Interrupted, StopSignal
+from dlengine.train.stop import StopSignal
 from dlengine.tune.plan import Plan
 
 
@@ -87,7 +88,10 @@ class Run:
         return bool(self.history) and self.history[-1]["step"] == self.position.step
 
     def train(self) -> None:
-        """Go on from the current position to the end. Raises Interrupted after SIGTERM, EngineError for a bad loss."""
+        """Go on from the current position to the end.
+
+        Raises Interrupted after SIGTERM, KeyboardInterrupt after Ctrl-C, EngineError for a bad loss.
+        """
         for piece in self.pieces():
             self.took(piece, *self.stepper.step(piece, self.wish(), self.meter))
             del piece  # gone before the next one is made: two would take memory, and time to get it from the system
@@ -119,7 +123,7 @@ class Run:
             self.meter.seconds += time.perf_counter() - began
             self._call("on_step")
             self.report.tick(self)
-            if self._outcome == LEAVE:
+            if self._outcome == LEAVE or (self._signal.received and self.group.world == 1):
                 self._leave()
             if self._outcome == STOP or (self.part_done >= 1 and self.feed.samples is None):
                 self._stopped = self._outcome == STOP
@@ -191,13 +195,14 @@ class Run:
         return STOP if self._stop_asked else GO
 
     def _leave(self) -> None:
-        """Save and end the process, after SIGTERM reached some rank."""
+        """Save and end the run, after SIGTERM or Ctrl-C reached some rank."""
         path = self.save()
         kept = f"saved {path}" if path else "nothing is saved, because there is no checkpoint directory"
         if self.group.rank == 0:
-            self.report.warn(f"told to stop (SIGTERM): left after step {self.position.step}; {kept}")
+            told = "Ctrl-C" if self._signal.received == signal.SIGINT else "SIGTERM"
+            self.report.warn(f"told to stop ({told}): left after step {self.position.step}; {kept}")
         self.group.wait()  # a rank that left earlier would make torchrun kill the one that is writing
-        raise Interrupted
+        self._signal.leave(self.position.step)
 
     def save(self) -> str:
         """Write a checkpoint of this position, unless it is there already; its path on rank 0."""

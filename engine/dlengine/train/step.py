@@ -100,7 +100,7 @@ class Stepper:
             self.begin()
             try:
                 result = self._accumulate(piece, wish, meter)
-            except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            except (RuntimeError, MemoryError, TypeError, ValueError, IndexError) as error:
                 if not out_of_memory(error):
                     self._explain(piece, error)
                     raise

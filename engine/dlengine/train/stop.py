@@ -1,11 +1,12 @@
-"""Leaving in good order: SIGTERM is noted, and the loop stops between two steps."""
+"""Leaving in good order: SIGTERM and Ctrl-C are noted, and the loop stops between two steps."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 
 class Interrupted(SystemExit):
@@ -19,22 +20,34 @@ class Interrupted(SystemExit):
 
 
 class StopSignal:
-    """A block in which SIGTERM sets `received` instead of ending the process; only the main thread can catch it."""
+    """A block in which SIGTERM or Ctrl-C sets `received` instead of ending the process; for the main thread alone.
+
+    A second Ctrl-C interrupts at once, as ever. Where Ctrl-C does not raise KeyboardInterrupt, it is left alone.
+    """
 
     def __init__(self) -> None:
-        self.received = False
-        self._before: Any = None
-        self._caught = False
+        self.received = 0  # the signal's number
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._note)
-            self._caught = True
+            self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._note)
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._caught:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def leave(self, step: int) -> NoReturn:
+        """Raise what ends the run: KeyboardInterrupt after Ctrl-C, else Interrupted."""
+        if self.received == signal.SIGINT:
+            raise KeyboardInterrupt(f"left after step {step}")
+        raise Interrupted
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
+        self.received = number
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, self._before[number])
+            os.write(2, b"\ndlengine: stops after this step (Ctrl-C again: at once)\n")  # print may be at work already
