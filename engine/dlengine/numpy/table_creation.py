@@ -393,6 +393,8 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     base = x if is_inexact(x.dtype) else x.to(torch.int64)
     # powers as numbers: torch's second derivative of x ** 0 with a tensor for 0 is nan
     columns = [base**power for power in range(count)]
+    if not columns:
+        return base.new_empty((len(base), 0))
     return torch.stack(columns if increasing else columns[::-1], 1)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from dlengine.numpy.core import tensor_of, wrap, write
 from dlengine.numpy.dtypes import is_inexact
 from dlengine.numpy.native import NATIVE, Dtype, native
-from dlengine.numpy.table_reductions import axes_of, counted, floating
+from dlengine.numpy.table_reductions import axes_of, counted, floating, root_of
 
 _NO = numpy._NoValue
 
@@ -130,4 +130,4 @@ def _spread(name: str, finish: Callable[[Tensor], Tensor]) -> None:
 
 
 _spread("nanvar", lambda value: value)
-_spread("nanstd", torch.sqrt)
+_spread("nanstd", root_of)

@@ -169,8 +169,11 @@ def gradient(f: Tensor, *varargs: Any, axis: Any = None, edge_order: int = 1) ->
                 "at least (edge_order + 1) elements are required."
             )
         spacing = tensor_of(step, x.device)
-        given: Any = [spacing.to(x.dtype)] if spacing.dim() else float(spacing)
-        made.append(torch.gradient(x, spacing=given, dim=dim, edge_order=edge_order)[0])
+        if spacing.dim():
+            made.append(torch.gradient(x, spacing=[spacing.to(x.dtype)], dim=dim, edge_order=edge_order)[0])
+        else:
+            slope = torch.gradient(x, dim=dim, edge_order=edge_order)[0]
+            made.append(slope if type(step) is float and step == 1 else slope / spacing)
     return made[0] if len(made) == 1 else tuple(made)
 
 

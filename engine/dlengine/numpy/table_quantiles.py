@@ -12,8 +12,9 @@ from torch import Tensor
 
 from dlengine.numpy import devices, errors
 from dlengine.numpy.core import tensor_of, wrap, write
-from dlengine.numpy.dtypes import default_float, promote
+from dlengine.numpy.dtypes import default_float, is_inexact, promote
 from dlengine.numpy.native import NATIVE, Dtype, native, same_dtype
+from dlengine.numpy.table_ranks import ranked, weighted
 from dlengine.numpy.table_reductions import floating
 
 _NO = numpy._NoValue
@@ -30,40 +31,60 @@ def _probabilities(q: Any, x: Tensor, scale: float) -> Tensor:
     return found
 
 
-_METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
-
-
 def _quantile(name: str, scale: float, skip_nan: bool) -> Callable[..., Any]:
     function = torch.nanquantile if skip_nan else torch.quantile
 
     def core(a: Tensor, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
              method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:  # fmt: skip
-        x = floating(a)
-        if method not in _METHODS or weights is not None:
-            from dlengine.numpy import fallback
-
-            return fallback.fallback(name)(
-                wrap(a), q, axis=axis, method=method, keepdims=keepdims, weights=weights
-            )._tensor
-        axes = errors.normal_axes(axis, x.dim())
+        axes = errors.normal_axes(axis, a.dim())
         keepdims = bool(keepdims) and keepdims is not _NO
-        if type(q) is float and 0 <= q <= scale and len(axes) == 1 and x.numel() and out is None:
-            if skip_nan or method != "linear":
-                return function(x, q / scale, axes[0], keepdims, interpolation=method)
+        if method == "linear" and scale == 1 and type(q) is not float and not is_inexact(tensor_of(q, a.device).dtype):
+            method = "lower"  # of 0 or 1: the least or the largest element itself, of the array's dtype
+        x = floating(a)
+        plain = method == "linear" and weights is None
+        if plain and type(q) is float and 0 <= q <= scale and len(axes) == 1 and x.numel() and out is None:
+            if skip_nan:
+                return function(x, q / scale, axes[0], keepdims)
             value = _between(x, q / scale * (x.shape[axes[0]] - 1), axes[0])
             return value.unsqueeze(axes[0]) if keepdims else value
-        if numpy.ndim(q):  # an array of them counts, a number does not
-            x = x.to(promote(x.dtype, devices.fitting(tensor_of(q, x.device).dtype, x.device)))
-        points = _probabilities(q, x, scale)
-        flat, shape = merged(x, axes)
+        several = numpy.ndim(q) > 0  # an array of them takes part in the dtype, a number does not
+        wide = promote(x.dtype, devices.fitting(tensor_of(q, x.device).dtype, x.device)) if several else x.dtype
+        if plain:
+            flat, shape = merged(x.to(wide), axes)
+            points = _probabilities(q, flat, scale)
+        else:
+            flat, shape = merged(a, axes)
+            points = _probabilities(q, x.double(), scale)
         if flat.shape[-1] == 0:
             raise IndexError("cannot take a quantile of an empty axis")
-        value = function(flat, points.reshape(-1), dim=-1, interpolation=method).reshape((*points.shape, *shape))
+        if plain:
+            value = function(flat, points.reshape(-1), dim=-1)
+        elif weights is None:
+            value = ranked(flat, points.reshape(-1), method, skip_nan, wide)
+        else:
+            mass = merged(_spread_over(tensor_of(weights, a.device), a, axis, axes), axes)[0]
+            value = weighted(flat, points.reshape(-1), method, skip_nan, mass)
+        value = value.reshape((*points.shape, *shape))
         if keepdims:
             value = value.reshape((*points.shape, *(1 if i in axes else n for i, n in enumerate(x.shape))))
         return value if out is None else write(out, value)
 
     return core
+
+
+def _spread_over(weights: Tensor, a: Tensor, axis: Any, axes: tuple[int, ...]) -> Tensor:
+    """Weights of the array's shape, or of that of the axes alone, for every element. Errors: TypeError, ValueError."""
+    if weights.shape == a.shape:
+        return weights
+    if axis is None:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
+    if tuple(weights.shape) != tuple(a.shape[i] for i in axes):
+        raise ValueError(
+            f"Shape of weights must be consistent with shape of a along specified axis: {tuple(weights.shape)} and "
+            f"{tuple(a.shape)}"
+        )
+    order = sorted(range(len(axes)), key=lambda i: axes[i])
+    return weights.permute(order).reshape([n if i in axes else 1 for i, n in enumerate(a.shape)]).expand(a.shape)
 
 
 def _between(x: Tensor, place: float, dim: int) -> Tensor:

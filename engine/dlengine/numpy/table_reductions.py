@@ -228,14 +228,22 @@ def _variance(
     kept, count = counted(x, axes, keepdims, where)
     wide_count = counted(x, axes, True, where)[1]
     centre = _sum(kept, axes, True) / wide_count if mean is _NO else tensor_of(mean)
-    apart = x - centre
+    apart = kept - centre  # not x: a NaN that `where` leaves out would reach the gradient
     squares = (apart * apart.conj()).real if apart.is_complex() else apart * apart
     squares, _ = counted(squares, axes, keepdims, where)
     total = _sum(squares, axes, keepdims)
     left = count - ddof if not isinstance(count, Tensor) else torch.clamp(count - ddof, min=0)
     value = total / (max(left, 0) if not isinstance(left, Tensor) else left)
-    value = torch.sqrt(value) if root else value
+    value = root_of(value) if root else value
     return value if kind.is_complex else value.to(kind)
+
+
+def root_of(value: Tensor) -> Tensor:
+    """The square root, whose derivative at zero is zero, as torch.std's is."""
+    if not is_compiling() and not fallback.tracked(value):
+        return torch.sqrt(value)
+    flat = value == 0
+    return torch.where(flat, value, torch.sqrt(torch.where(flat, 1.0, value)))
 
 
 def _flat(a: Tensor, axis: Any) -> tuple[Tensor, int]:

@@ -102,7 +102,14 @@ CASES: dict[str, Case] = {
         {"ddof": draw(st.integers(0, 2)), "rowvar": draw(BOOL)},
     ),
     "average": lambda draw: ((draw(arrays(DTYPES, shape=(3, 4))),), {"axis": draw(AXES), "keepdims": draw(BOOL)}),
-    "quantile": lambda draw: ((draw(arrays(FLOATS, shape=(3, 4))), draw(CHANCE)), {"axis": draw(AXES)}),
+    "quantile": lambda draw: (
+        (draw(arrays((*FLOATS, *INTEGERS), shape=(3, 4))), draw(CHANCE)),
+        {"axis": draw(AXES), "method": draw(st.sampled_from(METHODS)), "keepdims": draw(BOOL)},
+    ),
+    "nanquantile": lambda draw: (
+        (with_gaps(draw), draw(CHANCE)),
+        {"axis": draw(AXES), "method": draw(st.sampled_from(METHODS))},
+    ),
     "histogram": lambda draw: ((draw(arrays(("int64", "float64"), shape=(9,))), draw(st.integers(1, 5))), {}),
     "unravel_index": lambda draw: ((draw(arrays(("uint8", "int64"))), (2, 3)), {}),
     "linspace": lambda draw: ((draw(REALS), draw(REALS), draw(st.integers(0, 7))), {"endpoint": draw(BOOL)}),
@@ -114,6 +121,15 @@ PADDED, MODES = ("constant", "edge", "reflect", "symmetric", "wrap"), st.sampled
 BOOL, CHANCE = st.booleans(), st.sampled_from((0, 0.0, 0.3, 1.0, 1, [0.2, 0.9]))
 REALS = st.integers(-4, 4) | st.sampled_from((-1.5, 0.5, 2.25))
 NUMBER = st.booleans() | REALS | st.just(1 + 2j)
+
+
+METHODS = ["inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen",
+    "weibull", "linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"]  # fmt: skip
+
+
+def with_gaps(draw: Any) -> Any:
+    values = draw(arrays(("float64",), shape=(3, 4)))
+    return numpy.where(draw(arrays(("bool",), shape=(3, 4))), values, numpy.nan)
 
 
 def vectors(draw: Any) -> list[Any]:
