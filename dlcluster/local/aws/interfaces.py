@@ -91,10 +91,19 @@ class Interfaces(QueryService):
             return delete_interface(self._backend, interface_id, context.region)
 
     def create_nat_gateway(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        """One for the internet fails where its VPC has no gateway to it."""
+        public = params.get("ConnectivityType", "public") == "public"
+        if public and not params.get("AllocationId"):
+            message = "The request must include the AllocationId parameter. Add the required parameter and retry."
+            raise AwsError("MissingParameter", message)
         with self._backend.lock:
+            ec2 = self._backend.ec2(context.region)
             with_room(self._emulator, params["SubnetId"], context.region)
             made = self._backend.call("ec2", "CreateNatGateway", params, context.region)["NatGateway"]
-            gateway = self._backend.ec2(context.region).nat_gateways[made["NatGatewayId"]]
+            gateway = ec2.nat_gateways[made["NatGatewayId"]]
+            attached = {item.vpc.id for item in ec2.internet_gateways.values() if item.vpc is not None}
+            if public and gateway.vpc_id not in attached:
+                return self._failed(ec2, gateway, params)
             hand_over(gateway._eni, f"Interface for NAT Gateway {gateway.id}", "nat_gateway")
             book(gateway._eni)
             for address in gateway.address_set:
@@ -102,6 +111,18 @@ class Interfaces(QueryService):
             wanted = {"NatGatewayIds": [gateway.id]}
             (row,) = self._backend.call("ec2", "DescribeNatGateways", wanted, context.region)["NatGateways"]
             return {"NatGateway": row, "ClientToken": params.get("ClientToken")}
+
+    def _failed(self, ec2: Any, gateway: Any, params: dict[str, Any]) -> dict[str, Any]:
+        for address in ec2.addresses:
+            if address.eni is gateway._eni:
+                address.eni = address.association_id = None
+        ec2.enis.pop(gateway._eni.id, None)
+        gateway.state, gateway.address_set = "failed", []
+        gateway.failure_code = "Gateway.NotAttached"
+        gateway.failure_message = f"Network {gateway.vpc_id} has no Internet gateway attached"
+        wanted = {"NatGatewayIds": [gateway.id]}
+        (row,) = self._backend.call("ec2", "DescribeNatGateways", wanted, ec2.region_name)["NatGateways"]
+        return {"NatGateway": row, "ClientToken": params.get("ClientToken")}
 
     def assign_private_ip_addresses(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         with self._backend.lock:

@@ -115,10 +115,14 @@ def _guard_vpc(ec2: Any, vpc_id: str) -> None:
         any(group.name != "default" for group in ec2.groups.get(vpc_id, {}).values()),
         any(item.vpc is not None and item.vpc.id == vpc_id for item in ec2.internet_gateways.values()),
         any(item.vpc_id == vpc_id for item in ec2.vpc_end_points.values()),
-        any(item.vpc_id == vpc_id and item.state != "deleted" for item in ec2.nat_gateways.values()),
+        any(item.vpc_id == vpc_id and item.state not in ("deleted", "failed") for item in ec2.nat_gateways.values()),
+        any(item.vpc_id == vpc_id and not item.default for item in ec2.network_acls.values()),
+        any(item.vpc_id == vpc_id for item in ec2.egress_only_internet_gateways.values()),
     ]
     if any(dependants):
         raise _violation(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
+    if vpc_id in ec2.vpcs:
+        ec2.vpcs[vpc_id].dhcp_options = None  # moto would delete them along
 
 
 def _clean_vpc(ec2: Any, vpc_id: str) -> None:
@@ -139,6 +143,18 @@ def _guard_detach(ec2: Any, gateway_id: str) -> None:
         )
 
 
+def _guard_table(ec2: Any, table_id: str) -> None:
+    table = ec2.route_tables.get(table_id)
+    if table is not None and table.main_association_id:
+        raise _violation(f"The routeTable '{table_id}' has dependencies and cannot be deleted.")
+
+
+def _guard_acl(ec2: Any, acl_id: str) -> None:
+    acl = ec2.network_acls.get(acl_id)
+    if acl is not None and acl.default:
+        raise AwsError("InvalidParameterValue", f"cannot delete default network ACL {acl_id}")
+
+
 def _clean_nat_gateway(ec2: Any, gateway_id: str) -> None:
     interface = ec2.nat_gateways[gateway_id]._eni
     ec2.enis.pop(interface.id, None)
@@ -156,8 +172,8 @@ _DELETIONS = {
     "DetachInternetGateway": Deletion("InternetGatewayId", _guard_detach, removes=False),
     "DeleteInternetGateway": Deletion("InternetGatewayId"),
     "DeleteNatGateway": Deletion("NatGatewayId", clean=_clean_nat_gateway),
-    "DeleteRouteTable": Deletion("RouteTableId"),
-    "DeleteNetworkAcl": Deletion("NetworkAclId"),
+    "DeleteRouteTable": Deletion("RouteTableId", _guard_table),
+    "DeleteNetworkAcl": Deletion("NetworkAclId", _guard_acl),
     "DeleteLaunchTemplate": Deletion("LaunchTemplateId"),
     "DeleteKeyPair": Deletion("KeyName", clean=lambda ec2, _: drop_orphan_tags(ec2)),
     "DeleteVolume": Deletion("VolumeId"),

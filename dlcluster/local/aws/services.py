@@ -18,12 +18,14 @@ from dlcluster.local.aws.interfaces import Interfaces
 from dlcluster.local.aws.janitor import Deletions
 from dlcluster.local.aws.kinds import InstanceTypes
 from dlcluster.local.aws.launch import Instances
+from dlcluster.local.aws.network import Networks
 from dlcluster.local.aws.options import InstanceOptions
 from dlcluster.local.aws.placement import PlacementGroups
 from dlcluster.local.aws.prices import PriceList, SpotPrices
 from dlcluster.local.aws.quotas import ServiceQuotas
 from dlcluster.local.aws.reservations import CapacityReservations
 from dlcluster.local.aws.scaling_policies import ScalingPolicies
+from dlcluster.local.aws.vpc_options import VpcOptions
 
 if TYPE_CHECKING:
     from dlcluster.local.aws.front import Emulator
@@ -47,6 +49,8 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
         Deletions,
         Interfaces,
         Endpoints,
+        VpcOptions,
+        Networks,
     ],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],

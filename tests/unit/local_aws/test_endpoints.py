@@ -25,6 +25,8 @@ class Place:
             for number, zone in ((1, "a"), (2, "b"), (3, "a"))
         )
         self.group = self.ec2.create_security_group(GroupName="in", Description="in", VpcId=self.vpc)["GroupId"]
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
         self.table = self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
 
     def interface(self, **params: Any) -> dict[str, Any]:

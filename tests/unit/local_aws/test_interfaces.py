@@ -17,6 +17,8 @@ class Small:
     def __init__(self, cloud: Any) -> None:
         self.ec2, self.compute = cloud.client("ec2"), cloud.emulator.compute
         self.vpc, _, self.group = cloud.network()
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
         self.subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock="127.1.9.0/28")["Subnet"]["SubnetId"]
 
     def run(self, cards: int = 1, **params: Any) -> dict[str, Any]:

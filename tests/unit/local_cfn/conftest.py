@@ -54,6 +54,9 @@ LISTS = [
     ("cloudwatch", "describe_alarms", "CompositeAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("iam", "list_users", "Users", "UserName"),
+    ("iam", "list_groups", "Groups", "GroupName"),
+    ("kms", "list_aliases", "Aliases", "AliasName"),
+    ("ec2", "describe_dhcp_options", "DhcpOptions", "DhcpOptionsId"),
     ("autoscaling", "describe_policies", "ScalingPolicies", "PolicyARN"),
     ("autoscaling", "describe_scheduled_actions", "ScheduledUpdateGroupActions", "ScheduledActionARN"),
 ]

@@ -230,3 +230,63 @@ def test_an_endpoint_follows_its_subnets_and_names_nobody_unless_told(deploy: An
     assert after["VpcEndpointId"] == before["VpcEndpointId"]
     assert after["SubnetIds"] != before["SubnetIds"]
     assert '"Action": "*"' in after["PolicyDocument"]
+
+
+def test_a_vpc_has_its_options_until_others_take_over(deploy: Any, account: Any) -> None:
+    template = body.load(read("options"))
+    resources, ec2 = template["Resources"], account.client("ec2")
+    ids = deploy("options", template)["Ids"]
+
+    def vpc() -> dict[str, Any]:
+        return dict(ec2.describe_vpcs(VpcIds=[ids["Vpc"]])["Vpcs"][0])
+
+    def walls() -> dict[str, list[str]]:
+        rows = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [ids["Vpc"]]}])["NetworkAcls"]
+        return {row["NetworkAclId"]: [item["SubnetId"] for item in row["Associations"]] for row in rows}
+
+    assert vpc()["DhcpOptionsId"] == ids["Names"]
+    (options,) = ec2.describe_dhcp_options(DhcpOptionsIds=[ids["Names"]])["DhcpOptions"]
+    told = {row["Key"]: [item["Value"] for item in row["Values"]] for row in options["DhcpConfigurations"]}
+    assert (told["domain-name"], told["ntp-servers"]) == (["cluster.internal"], ["169.254.169.123"])
+    assert {"Key": "Name", "Value": "names"} in options["Tags"]
+    assert walls()[ids["Wall"]] == [ids["Subnet"]]
+    (wall,) = ec2.describe_network_acls(NetworkAclIds=[ids["Wall"]])["NetworkAcls"]
+    rules = {(row["Egress"], row["RuleNumber"]): row["RuleAction"] for row in wall["Entries"]}
+    assert rules[False, 100] == rules[False, 110] == rules[True, 100] == "allow"
+    assert rules[False, 32767] == rules[True, 32767] == "deny"
+    for call, params in [
+        ("delete_dhcp_options", {"DhcpOptionsId": ids["Names"]}),
+        ("delete_network_acl", {"NetworkAclId": ids["Wall"]}),
+    ]:
+        with pytest.raises(ClientError, match="DependencyViolation"):
+            getattr(ec2, call)(**params)
+
+    resources["Names"]["Properties"]["DomainName"] = "other.internal"  # replaced, and the association moves over
+    resources["In"]["Properties"]["PortRange"] = {"From": 443, "To": 443}
+    resources["Key"]["Properties"]["EnableKeyRotation"] = False
+    resources["Operators"]["Properties"]["Policies"] = []
+    del resources["WallOfSubnet"], template["Outputs"]["Wall"]
+    stack = account.update("options", template)
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", account.reasons(stack["StackId"])
+    now = account.resources(stack["StackId"])
+    assert vpc()["DhcpOptionsId"] == now["Names"] != ids["Names"]
+    assert [row["DhcpOptionsId"] for row in ec2.describe_dhcp_options()["DhcpOptions"]] == [now["Names"]]
+    assert walls()[ids["Wall"]] == []
+    assert [ids["Subnet"]] in walls().values()  # the default one has it again
+    (wall,) = ec2.describe_network_acls(NetworkAclIds=[ids["Wall"]])["NetworkAcls"]
+    assert [row["PortRange"]["From"] for row in wall["Entries"] if row.get("PortRange")] == [443]
+    assert not account.client("kms").get_key_rotation_status(KeyId=ids["Key"])["KeyRotationEnabled"]
+    assert account.client("iam").list_group_policies(GroupName=ids["Operators"])["PolicyNames"] == []
+    account.delete(stack["StackId"])
+    assert account.client("kms").describe_key(KeyId=ids["Key"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("Group", "GroupName"), ("User", "UserName"), ("ManagedPolicy", "ManagedPolicyName")]
+)
+def test_names_of_ones_own_in_iam_need_the_greater_capability(account: Any, kind: str, name: str) -> None:
+    document = {"Version": "2012-10-17", "Statement": []}
+    properties = {name: "mine", **({"PolicyDocument": document} if kind == "ManagedPolicy" else {})}
+    template = {"Resources": {"One": {"Type": f"AWS::IAM::{kind}", "Properties": properties}}}
+    with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_NAMED_IAM\]"):
+        account.begin("named", template)

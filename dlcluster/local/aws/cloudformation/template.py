@@ -41,7 +41,13 @@ SIGNALLED = ("AWS::AutoScaling::AutoScalingGroup", "AWS::CloudFormation::WaitCon
 SNAPSHOTS = ("AWS::EC2::Volume",)
 DELETION_POLICIES = ("Delete", "Retain", "Snapshot", "RetainExceptOnCreate")
 MAX_RESOURCES, MAX_PARAMETERS, MAX_OUTPUTS, MAX_MAPPINGS = 500, 200, 200, 200
-_NAMED_IAM = {"AWS::IAM::Role": "RoleName", "AWS::IAM::InstanceProfile": "InstanceProfileName"}
+_NAMED_IAM = {
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::User": "UserName",
+}
 _LOGICAL_ID = re.compile("[A-Za-z0-9]{1,255}")
 
 

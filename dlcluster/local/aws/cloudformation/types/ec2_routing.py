@@ -148,7 +148,10 @@ class NatGateway(Kind):
     def _state(self, x: Step) -> str:
         gateway = first_row(x, "ec2", "describe_nat_gateways", "NatGateways", NatGatewayIds=[x.physical_id])
         if gateway.get("State") == "failed":
-            raise Failed(f"NatGateway {x.physical_id} is in state failed: {gateway.get('FailureMessage', '')}")
+            raise Failed(
+                f"NatGateway {x.physical_id} is in state failed and hence failed to stabilize. "
+                f"Detailed failure message: {gateway.get('FailureMessage', '')}"
+            )
         return str(gateway.get("State", "deleted"))
 
     def update(self, x: Step) -> None:

@@ -1,4 +1,4 @@
-"""Managed policies, users and their access keys."""
+"""Managed policies, users and their access keys, groups."""
 
 from __future__ import annotations
 
@@ -149,3 +149,77 @@ class AccessKey(Kind):
 
     def attribute(self, x: Step, name: str) -> Any:
         return x.physical_id if name == "Id" else x.memo.get(name)
+
+
+class Group(Kind):
+    name = "AWS::IAM::Group"
+    properties = names("GroupName ManagedPolicyArns Path Policies")
+    mutable = names("ManagedPolicyArns Path Policies")
+
+    def create(self, x: Step) -> None:
+        answer = x.call("iam", "create_group", GroupName=x.get("GroupName") or x.unique_name(128), **x.only("Path"))
+        x.made(answer["Group"]["GroupName"], Arn=answer["Group"]["Arn"])
+        self._policies(x, {})
+
+    def _policies(self, x: Step, old: dict[str, Any]) -> None:
+        group = {"GroupName": x.physical_id}
+        had, wanted = set(old.get("ManagedPolicyArns") or []), set(x.get("ManagedPolicyArns") or [])
+        for policy in sorted(wanted - had):
+            x.call("iam", "attach_group_policy", **group, PolicyArn=policy)
+        for policy in sorted(had - wanted):
+            with missing_is_fine():
+                x.call("iam", "detach_group_policy", **group, PolicyArn=policy)
+        inline = {item["PolicyName"]: item["PolicyDocument"] for item in x.get("Policies") or []}
+        for policy, document in inline.items():
+            x.call("iam", "put_group_policy", **group, PolicyName=policy, PolicyDocument=document)
+        for policy in sorted({item["PolicyName"] for item in old.get("Policies") or []} - inline.keys()):
+            with missing_is_fine():
+                x.call("iam", "delete_group_policy", **group, PolicyName=policy)
+
+    def update(self, x: Step) -> None:
+        if "Path" in x.changed:
+            x.call("iam", "update_group", GroupName=x.physical_id, NewPath=x.get("Path", "/"))
+        self._policies(x, x.old)
+
+    def delete(self, x: Step) -> None:
+        """A group must be without policies first; IAM refuses one with members."""
+        group = {"GroupName": x.physical_id}
+        with missing_is_fine():
+            for item in x.call("iam", "list_attached_group_policies", **group)["AttachedPolicies"]:
+                x.call("iam", "detach_group_policy", **group, PolicyArn=item["PolicyArn"])
+            for policy in x.call("iam", "list_group_policies", **group)["PolicyNames"]:
+                x.call("iam", "delete_group_policy", **group, PolicyName=policy)
+            x.call("iam", "delete_group", **group)
+
+    def attribute(self, x: Step, name: str) -> Any:
+        return x.memo.get(name)
+
+
+class UserToGroupAddition(Kind):
+    name = "AWS::IAM::UserToGroupAddition"
+    properties = names("GroupName Users")
+    mutable = names("GroupName Users")
+
+    def create(self, x: Step) -> None:
+        x.made(x.unique_name())
+        self._move(x, {})
+
+    def _move(self, x: Step, old: dict[str, Any]) -> None:
+        had = {(old.get("GroupName"), user) for user in old.get("Users") or []}
+        wanted = {(x.get("GroupName"), user) for user in x.get("Users") or []}
+        for group, user in sorted(wanted - had):
+            x.call("iam", "add_user_to_group", GroupName=group, UserName=user)
+        for group, user in sorted(had - wanted):
+            with missing_is_fine():
+                x.call("iam", "remove_user_from_group", GroupName=group, UserName=user)
+
+    def update(self, x: Step) -> None:
+        self._move(x, x.old)
+
+    def delete(self, x: Step) -> None:
+        for user in x.get("Users") or []:
+            with missing_is_fine():
+                x.call("iam", "remove_user_from_group", GroupName=x.get("GroupName"), UserName=user)
+
+    def attribute(self, x: Step, name: str) -> Any:
+        return x.physical_id if name == "Id" else None
