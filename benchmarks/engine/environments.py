@@ -25,7 +25,6 @@ class Contender:
     peer: bool = True
 
 
-IMAGES = ("mlp", "lenet64", "lenet256", "inception")
 TENSORFLOW = ("tensorflow", ("tensorflow-cpu==2.21.0",))
 CONTENDERS = [
     Contender("dlengine.fit", "dlengine_fit", peer=False),
@@ -40,8 +39,8 @@ CONTENDERS = [
     Contender("Keras on TensorFlow", "keras_fit", (), *TENSORFLOW, {"KERAS_BACKEND": "tensorflow"}),
     Contender("TensorFlow function", "tensorflow_function", (), *TENSORFLOW),
     Contender("TensorFlow XLA", "tensorflow_function", ("xla",), *TENSORFLOW),
-    Contender("MXNet 1.9.1", "mxnet_module", (), "mxnet", ("mxnet==1.9.1", "numpy==1.23.5"), only=IMAGES),
-    Contender("PaddlePaddle", "paddle_dygraph", (), "paddle", ("paddlepaddle==3.3.1",), only=IMAGES),
+    Contender("MXNet 1.9.1", "mxnet_module", (), "mxnet", ("mxnet==1.9.1", "numpy==1.23.5")),
+    Contender("PaddlePaddle", "paddle_dygraph", (), "paddle", ("paddlepaddle==3.3.1",)),
 ]
 
 

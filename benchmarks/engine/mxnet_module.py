@@ -7,7 +7,7 @@ import numpy
 numpy.bool = bool  # MXNet 1.9.1 uses the name that later NumPy took away
 import mxnet as mx  # noqa: E402
 
-from benchmarks.engine import networks  # noqa: E402
+from benchmarks.engine import mxnet_gpt, networks  # noqa: E402
 from benchmarks.engine.clock import Clock, Job, loop  # noqa: E402
 
 
@@ -41,14 +41,23 @@ class Builder:
 
 
 job = Job()
+gpt = job.name == "gpt"
 label = mx.sym.Variable("label")
-output = networks.BUILD[job.name](Builder(), mx.sym.Variable("data"))
+if gpt:
+    output, label = mxnet_gpt.logits(job), mx.sym.reshape(label, (-1,))
+else:
+    output = networks.BUILD[job.name](Builder(), mx.sym.Variable("data"))
 module = mx.mod.Module(mx.sym.SoftmaxOutput(output, label, name="out"), data_names=["data"], label_names=["label"])
 module.bind([("data", job.x[0].shape)], [("label", job.y[0].shape)])
-weights = {name[::-1].replace(".", "_", 1)[::-1]: mx.nd.array(value) for name, value in job.weights.items()}
+weights = {mxnet_gpt.variable(name): mx.nd.array(value) for name, value in job.weights.items()}
 module.init_params(arg_params=weights, aux_params={})
-settings = {"learning_rate": job.lr, "momentum": 0.9, "rescale_grad": 1 / job.batch}
-module.init_optimizer(kvstore=None, optimizer="sgd", optimizer_params=settings)
+scale = 1 / job.y[0].size
+if gpt:
+    optimizer = mxnet_gpt.AdamW(learning_rate=job.lr, wd=0.01, rescale_grad=scale)
+    module.init_optimizer(kvstore=None, optimizer=optimizer)
+else:
+    settings = {"learning_rate": job.lr, "momentum": 0.9, "rescale_grad": scale}
+    module.init_optimizer(kvstore=None, optimizer="sgd", optimizer_params=settings)
 labels = job.y.astype("float32")
 batches = [mx.io.DataBatch([mx.nd.array(x)], [mx.nd.array(y)]) for x, y in zip(job.x, labels, strict=True)]
 
@@ -68,7 +77,8 @@ class Loss:
 
     def __float__(self):
         probabilities = module.get_outputs()[0].asnumpy()
-        return float(-numpy.log(probabilities[numpy.arange(job.batch), job.y[self.number]]).mean())
+        right = job.y[self.number].ravel()
+        return float(-numpy.log(probabilities[numpy.arange(right.size), right]).mean())
 
 
 loop(job, step, Clock(wait=mx.nd.waitall))
