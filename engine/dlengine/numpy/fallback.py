@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlengine.numpy import devices
 from dlengine.numpy.core import device_of, from_host, ndarray, to_host, wrap
-from dlengine.numpy.dtypes import TO_TORCH, NoTensor
+from dlengine.numpy.dtypes import TO_NUMPY, TO_TORCH, NoTensor
 
 _warned: set[str] = set()
 calls = [0]  # how often NumPy computed for us, for the statistics
@@ -62,7 +62,7 @@ def to_numpy(value: Any) -> Any:
         return to_host(value)
     if type(value) in (list, tuple):
         return type(value)(map(to_numpy, value))
-    return value
+    return TO_NUMPY.get(value, value) if type(value) is torch.dtype else value
 
 
 def from_numpy(value: Any, device: torch.device) -> Any:

@@ -86,6 +86,10 @@ def _refused_by_vmap(target: Tensor, key: Any, value: Any) -> bool:
 
 def _put(target: Tensor, key: Any, value: Any) -> None:
     new = _value(value, target)
+    signed = _SIGNED.get(target.dtype)
+    if signed is not None:  # torch writes no unsigned words
+        _put(target.view(signed), key, wrap(new.view(signed)))
+        return
     parts, advanced = _parse(target, key)
     if len(parts) == 1 and isinstance(parts[0], Tensor) and parts[0].dtype is torch.bool and new.dim() == 0:
         mask = parts[0]

@@ -299,11 +299,21 @@ def _arg(function: Callable[..., Tensor], word: str) -> Callable[..., Any]:
             x, dim = x.reshape(1), 0
         if x.shape[dim] == 0:
             raise ValueError(f"attempt to get {word} of an empty sequence")
-        x = x.to(torch.uint8) if x.dtype is torch.bool else x
+        x = _ordered(x)
         found = function(x, dim, keepdims)
         return found.reshape((1,) * a.dim()) if keepdims and (axis is None or a.dim() == 0) else found
 
     return core
+
+
+def _ordered(x: Tensor) -> Tensor:
+    """The elements in a dtype that torch compares, in the same order."""
+    if x.dtype is torch.uint64:
+        return x.view(torch.int64) ^ torch.iinfo(torch.int64).min
+    return x.to(_COMPARED[x.dtype]) if x.dtype in _COMPARED else x
+
+
+_COMPARED = {torch.bool: torch.uint8, torch.uint16: torch.int32, torch.uint32: torch.int64}
 
 
 for _name, _function in {"argmax": torch.argmax, "argmin": torch.argmin}.items():

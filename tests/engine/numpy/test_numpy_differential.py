@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 DTYPES = ("bool", "int8", "int32", "int64", "uint8", "float32", "float64", "complex128")
-REAL = ("bool", "int32", "int64", "uint8", "float32", "float64")
+RARE = ("int16", "uint16", "uint32", "uint64")  # for which torch lacks many kernels
+REAL = ("bool", "int32", "int64", "uint8", "float32", "float64", *RARE)
 FAST = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 DEEP = settings(max_examples=6000, deadline=None, suppress_health_check=list(HealthCheck))
 # torch's float16 results round differently, and bitwise functions have no product of matrices.
@@ -28,7 +29,9 @@ def host(value: Any) -> Any:
 
 
 @st.composite
-def arrays(draw: Any, dtypes: tuple[str, ...] = DTYPES, least: int = 0, shape: Any = None) -> Any:
+def arrays(
+    draw: Any, dtypes: tuple[str, ...] = (*DTYPES, *RARE, "complex64"), least: int = 0, shape: Any = None
+) -> Any:
     """A NumPy array of small numbers, sometimes empty, transposed, strided or reversed."""
     if shape is None:
         shape = tuple(draw(st.lists(st.integers(0, 4), min_size=least, max_size=3)))

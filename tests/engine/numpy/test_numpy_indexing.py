@@ -124,6 +124,21 @@ def test_arrays_that_pick_nothing_are_checked_only_as_numpy_does(shape: Any, key
     check(numpy.zeros(shape), key)
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        numpy.array(False),
+        numpy.zeros((0, 4), bool),
+        numpy.eye(3, 4) > 0,
+        ([2, 0], [1, 3]),
+        (slice(None, None, -1), [0, 2]),
+    ],
+)
+def test_unsigned_words_are_read_and_written(dtype: str, key: Any) -> None:
+    check(numpy.arange(12, dtype=dtype).reshape(3, 4), key)
+
+
 def test_a_range_is_an_index_array() -> None:
     for key in (range(2), (slice(None), range(0, 4, 2)), ([2, 0], range(2)), (range(3), range(3), None)):
         check(numpy.arange(12).reshape(3, 4), key)
