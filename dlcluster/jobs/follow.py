@@ -103,10 +103,11 @@ class _Watch:
         self._cluster = cluster
         self._gateway = gateway
         self._job = job
-        self._events: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._events: queue.Queue[tuple[str, str, Any]] = queue.Queue()  # kind, node, value
         self._streams: list[nodecode.Lines] = []
-        self._logs: set[str] = set()  # nodes whose rank 0 log is followed: more than one after a restart
-        self._open_logs = 0
+        self._told: dict[str, int] = {}  # bytes of rank 0's log on each node where it ran: several after restarts
+        self._open_logs: set[str] = set()
+        self._whole: set[str] = set()  # those whose log was told to its end
 
     def __enter__(self) -> _Watch:
         return self
@@ -122,29 +123,43 @@ class _Watch:
         deadline = float("inf")
         while final is None or (self._open_logs and time.monotonic() < deadline):
             try:
-                kind, value = self._events.get(timeout=None if final is None else DRAIN)
-            except queue.Empty:  # the log's node went away before its log was told
+                kind, node, value = self._events.get(timeout=None if final is None else DRAIN)
+            except queue.Empty:
                 break
             if kind == "log":
-                writer.write(value)
-                writer.flush()
+                self._tell(writer, node, value)
             elif kind == "status":
                 tell(value)
                 self._follow_rank0(value)
                 if value["state"] == "stored":
                     final, deadline = value, time.monotonic() + DRAIN
             elif kind == "log-end":
-                self._open_logs -= 1
+                self._open_logs.discard(node)
+                self._whole |= {node} if value == "done" else set()
             elif kind == "status-end" and final is None:
                 raise self._head_lost(value)
         assert final is not None
+        for node in self._told.keys() - self._whole:
+            self._tell(writer, node, self._stored(node)[self._told[node] :])
         return final
+
+    def _tell(self, writer: BinaryIO, node: str, text: bytes) -> None:
+        writer.write(text)
+        writer.flush()
+        self._told[node] += len(text)
+
+    def _stored(self, node: str) -> bytes:
+        """Rank 0's log from the bucket, where the way to the node broke; b'' when it is not there either."""
+        try:
+            return self._cluster.store.get(f"{self._job.prefix}logs/{node}/rank-0.log")
+        except UserError:
+            return b""
 
     def _follow_rank0(self, status: dict[str, Any]) -> None:
         node = status.get("rank0")
-        if node and node not in self._logs:
-            self._logs.add(node)
-            self._open_logs += 1
+        if node and node not in self._told:
+            self._told[node] = 0
+            self._open_logs.add(node)
             self._begin(node, "log", "rank-0.log")
 
     def _begin(self, node: str, kind: str, log: str | None) -> None:
@@ -160,11 +175,11 @@ class _Watch:
             for line in lines:
                 if kind in line:
                     value = line[kind]
-                    self._events.put((kind, base64.b64decode(value) if kind == "log" else value))
+                    self._events.put((kind, node, base64.b64decode(value) if kind == "log" else value))
                 end = line.get("end", end)
         except Exception as error:
             end = error
-        self._events.put((f"{kind}-end", end))
+        self._events.put((f"{kind}-end", node, end))
 
     def _node(self, name: str) -> Node:
         """The node as the job knows it: names move when a node is replaced, addresses do not."""

@@ -52,6 +52,8 @@ class FakeStore:
         self.objects[key] = data if isinstance(data, bytes) else data.read_bytes()
 
     def get(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise UserError(f"reading {key}: NoSuchKey", code=Exit.UNAVAILABLE)
         return self.objects[key]
 
     def download(self, key: str, path: Path) -> None:
