@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlcluster.cluster.state import Record
 from dlcluster.config import ClusterConfig, default_cluster, load_cluster
+from dlcluster.errors import UserError
 
 DEFAULT_FILE = Path("cluster.yaml")
 
@@ -35,3 +36,12 @@ def select(file: Path | None, name: str | None, *, announce: bool = False) -> Cl
                 file=sys.stderr,
             )
     return config.with_name(name) if name and name != config.name else config
+
+
+def naming(config: ClusterConfig) -> str:
+    """What a command typed here needs to mean this cluster: '' when it would anyway, else ' -n NAME'."""
+    try:
+        plain = select(None, None).name
+    except UserError:  # the file here is broken, and another one was used
+        plain = ""
+    return "" if plain == config.name else f" -n {config.name}"

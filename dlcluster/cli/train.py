@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from dlcluster.cli import render
 from dlcluster.cli.guard import print_json
-from dlcluster.cli.select import select
+from dlcluster.cli.select import naming, select
 from dlcluster.cluster.open import open_cluster
 from dlcluster.cluster.outputs import fetch
 from dlcluster.config import ClusterConfig
@@ -132,7 +132,8 @@ def _detached(config: ClusterConfig, job: Job, json_: bool) -> None:
     if json_:
         print_json({"job": job.id, "state": "running"})
     else:
-        render.err.print(f"{job.id} runs. Watch it: dlcluster logs -f -n {config.name}; stop it: dlcluster cancel")
+        which = naming(config)
+        render.err.print(f"{job.id} runs. Watch it: dlcluster logs -f{which}; stop it: dlcluster cancel{which}")
 
 
 def _attach(config: ClusterConfig, cluster: Cluster, gateway: Gateway, job: Job, output: Path, json_: bool) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlcluster.cli import render
 from dlcluster.cli.guard import print_json
-from dlcluster.cli.select import select
+from dlcluster.cli.select import naming, select
 from dlcluster.cluster.up import Prepared, discard, execute, prepare
 from dlcluster.config import ClusterConfig
 from dlcluster.errors import Exit, UserError
@@ -39,7 +39,7 @@ def run_up(file: Path | None, name: str | None, plan_only: bool, yes: bool, json
         raise UserError(
             "interrupted; what was begun goes on in the cloud",
             where=config.name,
-            hint="`dlcluster up` picks it up again, `dlcluster down` removes it",
+            hint="`dlcluster up{0}` picks it up again, `dlcluster down{0}` removes it".format(naming(config)),
             code=Exit.INTERRUPTED,
         ) from None
     _finish(prepared, cluster, time.monotonic() - started, json_)
@@ -101,4 +101,4 @@ def _finish(prepared: Prepared, cluster: Cluster, seconds: float, json_: bool) -
             {**_plan_json(prepared), "nodes": nodes, "bucket": cluster.store.bucket, "seconds": round(seconds, 2)}
         )
         return
-    render.err.print(f"[green]ready[/] in {seconds:.1f} s. Next: [bold]dlcluster train[/]")
+    render.err.print(f"[green]ready[/] in {seconds:.1f} s. Next: [bold]dlcluster train{naming(prepared.config)}[/]")

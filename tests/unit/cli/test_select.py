@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlcluster.cli.select import select
+from dlcluster.cli.select import naming, select
 from dlcluster.cluster.state import Record
 from dlcluster.config import default_cluster
 
@@ -48,3 +48,10 @@ def test_a_name_alone_finds_what_up_has_stored(tmp_path):
     Record("known").save(stored)
     write(tmp_path / "cluster.yaml", "mine", 4)
     assert select(None, "known") == stored
+
+
+def test_the_next_command_names_the_cluster_only_where_it_must(tmp_path):
+    assert naming(default_cluster()) == ""
+    assert naming(default_cluster().with_name("other")) == " -n other"
+    (tmp_path / "cluster.yaml").write_text("not: [a cluster")
+    assert naming(default_cluster()) == " -n default"
