@@ -227,9 +227,15 @@ class Request:
     def _check_image(self) -> None:
         """The image exists and fits the type's processor."""
         image = self._call("DescribeImages", ImageIds=[self.asked["ImageId"]])["Images"][0]
-        kinds = self._call("DescribeInstanceTypes", InstanceTypes=[self.asked["InstanceType"]])["InstanceTypes"]
+        kind = self.asked["InstanceType"]
+        try:
+            kinds = self._call("DescribeInstanceTypes", InstanceTypes=[kind])["InstanceTypes"]
+        except AwsError as problem:
+            if problem.code != "InvalidInstanceType":
+                raise
+            kinds = []
         if not kinds:
-            raise AwsError("InvalidInstanceType", f"The instance type '{self.asked['InstanceType']}' does not exist")
+            raise AwsError("InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
         self.kind: dict[str, Any] = kinds[0]
         wanted = image.get("Architecture", "x86_64")
         offered = kinds[0]["ProcessorInfo"]["SupportedArchitectures"]
@@ -317,7 +323,10 @@ class Request:
     def _public_key(self, name: str | None) -> str | None:
         if not name:
             return None
-        pairs = self._call("DescribeKeyPairs", KeyNames=[name], IncludePublicKey=True)["KeyPairs"]
+        try:
+            pairs = self._call("DescribeKeyPairs", KeyNames=[name], IncludePublicKey=True)["KeyPairs"]
+        except AwsError as problem:
+            raise AwsError(problem.code, f"The key pair '{name}' does not exist") from None
         return pairs[0]["PublicKey"].strip()
 
     def _profile_name(self) -> str | None:

@@ -152,7 +152,7 @@ def test_a_client_token_launches_once(network: Network) -> None:
     [
         ({"ImageId": None}, "MissingParameter"),
         ({"ImageId": "ami-0123456789abcdef0"}, "InvalidAMIID.NotFound"),
-        ({"InstanceType": "q9.large"}, "InvalidInstanceType"),
+        ({"InstanceType": "q9.large"}, "InvalidParameterValue"),
         ({"InstanceType": "c7g.large"}, "InvalidParameterValue"),
         ({"MinCount": 2, "MaxCount": 1}, "InvalidParameterValue"),
         ({"KeyName": "nobody"}, "InvalidKeyPair.NotFound"),

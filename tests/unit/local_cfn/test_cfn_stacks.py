@@ -314,3 +314,81 @@ def test_topics_are_told_of_every_event_in_order(account: Any) -> None:
     assert told == wanted
     sns.delete_topic(TopicArn=topic)
     sqs.delete_queue(QueueUrl=queue)
+
+
+NAMED = {
+    "AWS::S3::Bucket": ("BucketName", "named-twice", {}),
+    "AWS::SQS::Queue": ("QueueName", "named-twice", {}),
+    "AWS::SNS::Topic": ("TopicName", "named-twice", {}),
+    "AWS::CloudWatch::Dashboard": ("DashboardName", "named-twice", {"DashboardBody": '{"widgets": []}'}),
+    "AWS::CloudWatch::Alarm": (
+        "AlarmName",
+        "named-twice",
+        {
+            "ComparisonOperator": "GreaterThanThreshold",
+            "EvaluationPeriods": 1,
+            "MetricName": "m",
+            "Namespace": "n",
+            "Period": 60,
+            "Statistic": "Sum",
+            "Threshold": 1,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_name_that_is_taken_fails_the_resource_and_leaves_the_other_alone(account: Any, kind: str) -> None:
+    """Where the service itself would hand the same thing out again."""
+    key, name, rest = NAMED[kind]
+    template = {"Resources": {"One": {"Type": kind, "Properties": {key: name, **rest}}}}
+    first = account.create("first", template)
+    assert first["StackStatus"] == "CREATE_COMPLETE", account.reasons(first["StackId"])
+    made = account.sweep()
+    second = account.create("second", template)
+    assert second["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert account.reasons(second["StackId"])["One"] == "named-twice already exists"
+    assert account.sweep() == made
+    account.delete(second["StackId"])
+    assert account.sweep() == made
+    assert account.delete(first["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_named_resource_that_must_be_replaced_needs_another_name(account: Any) -> None:
+    properties: dict[str, Any] = {"TopicName": "fixed", "FifoTopic": False}
+    template = {"Resources": {"One": {"Type": "AWS::SNS::Topic", "Properties": properties}}}
+    stack = account.create("fixed", template)
+    del properties["FifoTopic"]  # create-only: the topic would have to be made anew
+    updated = account.update("fixed", template)
+    assert updated["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert account.reasons(stack["StackId"])["One"].startswith(
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename fixed and"
+    )
+    account.delete(stack["StackId"])
+
+
+def test_a_role_that_cloudformation_may_not_take_is_refused(account: Any) -> None:
+    iam, body = account.client("iam"), json.dumps({"Resources": {"Note": parameter()}})
+
+    def trusting(service: str) -> str:
+        statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        return str(iam.create_role(RoleName=service.split(".")[0], AssumeRolePolicyDocument=document)["Role"]["Arn"])
+
+    nodes, own = trusting("ec2.amazonaws.com"), trusting("cloudformation.amazonaws.com")
+    for role in (nodes, f"{own}x"):
+        with pytest.raises(ClientError, match=f"Role {role} is invalid or cannot be assumed"):
+            account.cf.create_stack(StackName="roles", TemplateBody=body, RoleARN=role)
+    stack = account.create("roles", body, RoleARN=own)
+    assert stack["RoleARN"] == own
+    account.delete(stack["StackId"])
+    for name in ("ec2", "cloudformation"):
+        iam.delete_role(RoleName=name)
+
+
+@pytest.mark.parametrize("function", ["Fn::Transform", "Fn::ToJsonString", "Fn::Length"])
+def test_functions_of_transforms_are_refused_before_anything_is_made(account: Any, function: str) -> None:
+    note = parameter()
+    note["Properties"]["Value"] = {function: {"a": "b"}}
+    with pytest.raises(ClientError, match=f"Transforms are not supported by this endpoint: {function}"):
+        account.begin("macros", {"Resources": {"Note": note}})

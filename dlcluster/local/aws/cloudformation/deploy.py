@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 INITIATED = "Resource creation Initiated"
+_RENAME = (
+    "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {} and update the "
+    "stack again."
+)
 
 
 @dataclass
@@ -127,7 +131,10 @@ class Deployment(Operation):
         begun, set_status = f"{verb}_IN_PROGRESS", self.stack.set_resource
         set_status(resource, begun, reason, shown)
         step = Step(self, resource, announce=lambda: set_status(resource, begun, INITIATED, shown))
-        KINDS[resource.type].create(step)
+        kind = KINDS[resource.type]
+        if name := kind.taken(step):
+            raise Failed(_RENAME.format(name) if verb == "UPDATE" else f"{name} already exists")
+        kind.create(step)
         await_signals(self, resource)
         set_status(resource, f"{verb}_COMPLETE", properties=shown)
 

@@ -108,7 +108,21 @@ def target(params: dict[str, Any], previous: Stack | None, client: Client, text:
         topics = _topics(params.get("NotificationARNs") or [], client)
     else:
         topics = before.topics
-    return Target(parsed, values, tags, capabilities, params.get("RoleARN") or "", topics)
+    role = params.get("RoleARN") or (before.role_arn if before else "")
+    if params.get("RoleARN"):
+        _check_role(role, client)
+    return Target(parsed, values, tags, capabilities, role, topics)
+
+
+def _check_role(arn: str, client: Client) -> None:
+    """Raises AwsError for a role that is not there, or that CloudFormation may not take."""
+    try:
+        role = client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]
+        trust = str(role["AssumeRolePolicyDocument"])
+    except ClientError:
+        trust = ""
+    if "cloudformation.amazonaws.com" not in trust:
+        raise error(f"Role {arn} is invalid or cannot be assumed")
 
 
 def _topics(arns: list[str], client: Client) -> tuple[str, ...]:

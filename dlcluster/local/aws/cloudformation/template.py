@@ -48,6 +48,7 @@ _NAMED_IAM = {
     "AWS::IAM::Role": "RoleName",
     "AWS::IAM::User": "UserName",
 }
+_LANGUAGE = ("Fn::ToJsonString", "Fn::Length", "Fn::GetStackOutput")
 _LOGICAL_ID = re.compile("[A-Za-z0-9]{1,255}")
 
 
@@ -109,6 +110,8 @@ def parse(source: str) -> Template:
         raise error(f"Invalid template property or properties [{', '.join(map(str, unknown))}]")
     if document.get("Transform"):
         raise error(f"Transforms are not supported by this endpoint: {document['Transform']}")
+    for name in ("Conditions", "Resources", "Outputs"):
+        _refuse_macros(document.get(name))
     if str(document.get("AWSTemplateFormatVersion", "2010-09-09")) != "2010-09-09":
         raise error(f"Template format error: {document['AWSTemplateFormatVersion']} is not a supported value for "
                     "AWSTemplateFormatVersion.")  # fmt: skip
@@ -124,6 +127,18 @@ def parse(source: str) -> Template:
     _check_references(template)
     order({name: item.dependencies() & resources.keys() for name, item in resources.items()})
     return template
+
+
+def _refuse_macros(value: Any) -> None:
+    """Functions that a transform would have to run are refused, wherever they stand."""
+    if isinstance(value, dict):
+        for name in value:
+            if name == "Fn::Transform" or (name in _LANGUAGE and len(value) == 1):
+                needs = "" if name == "Fn::Transform" else " needs AWS::LanguageExtensions"
+                raise error(f"Transforms are not supported by this endpoint: {name}{needs}")
+        value = list(value.values())
+    for item in value if isinstance(value, list) else ():
+        _refuse_macros(item)
 
 
 def _limits(document: dict[str, Any]) -> None:

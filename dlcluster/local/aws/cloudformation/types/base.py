@@ -16,7 +16,15 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from dlcluster.local.aws.cloudformation.intrinsics import text
 
 POLL_SECONDS = 0.02
-MISSING = ("NotFound", "NoSuch", "NotAttached", "DoesNotExist", "InvalidAssociationID", "Gateway.NotAttached")
+MISSING = (
+    "NotFound",
+    "NoSuch",
+    "NotAttached",
+    "DoesNotExist",
+    "NonExistent",
+    "InvalidAssociationID",
+    "Gateway.NotAttached",
+)
 
 
 class Failed(Exception):
@@ -161,6 +169,10 @@ class Kind:
         """Make it; call x.made() right after the first API call."""
         raise NotImplementedError
 
+    def taken(self, x: Step) -> str:
+        """The name that the template gives it, when something else has it and create() would not be refused."""
+        return ""
+
     def update(self, x: Step) -> None:
         """Change in place what x.changed names."""
         raise NotImplementedError
@@ -216,6 +228,17 @@ def is_missing(error: ClientError) -> bool:
     """Whether an API error says that the thing does not exist."""
     code = error.response["Error"]["Code"]
     return any(word in code for word in MISSING) or "not found" in error.response["Error"]["Message"].lower()
+
+
+def exists(x: Step, service: str, operation: str, **which: Any) -> bool:
+    """Whether a call that reads one thing finds it."""
+    try:
+        x.call(service, operation, **which)
+    except ClientError as error:
+        if is_missing(error) or error.response["Error"]["Code"] == "404":
+            return False
+        raise
+    return True
 
 
 def first_row(x: Step, service: str, operation: str, key: str, **which: Any) -> dict[str, Any]:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlcluster.local.aws.cloudformation.types.base import Kind, Step, missing_is_fine, names, removed_tags, tag_list
+from dlcluster.local.aws.cloudformation.types.base import (
+    Kind,
+    Step,
+    exists,
+    missing_is_fine,
+    names,
+    removed_tags,
+    tag_list,
+)
 
 
 class Alarm(Kind):
@@ -18,6 +26,14 @@ class Alarm(Kind):
     )  # fmt: skip
     properties = names(" ".join(_given) + " AlarmName Tags")
     mutable = properties - names("AlarmName")
+
+    def taken(self, x: Step) -> str:
+        name = x.get("AlarmName")
+        if not name:
+            return ""
+        kinds = ["MetricAlarm", "CompositeAlarm"]
+        found = x.call("cloudwatch", "describe_alarms", AlarmNames=[name], AlarmTypes=kinds)
+        return name if found.get("MetricAlarms") or found.get("CompositeAlarms") else ""
 
     def create(self, x: Step) -> None:
         alarm = x.get("AlarmName") or x.unique_name()
@@ -60,6 +76,10 @@ class Dashboard(Kind):
     name = "AWS::CloudWatch::Dashboard"
     properties = names("DashboardBody DashboardName")
     mutable = names("DashboardBody")
+
+    def taken(self, x: Step) -> str:
+        name = x.get("DashboardName")
+        return name if name and exists(x, "cloudwatch", "get_dashboard", DashboardName=name) else ""
 
     def create(self, x: Step) -> None:
         dashboard = x.get("DashboardName") or x.unique_name()

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dlcluster.local.aws.cloudformation.types.base import Kind, Step, missing_is_fine, names, removed_tags, tag_list
+from dlcluster.local.aws.cloudformation.types.base import (
+    Kind,
+    Step,
+    exists,
+    missing_is_fine,
+    names,
+    removed_tags,
+    tag_list,
+)
 
 
 def _text(value: Any) -> str:
@@ -21,6 +29,11 @@ class Topic(Kind):
                    "TracingConfig")  # fmt: skip
     properties = names(" ".join(_attributes) + " TopicName Subscription Tags")
     mutable = properties - names("TopicName FifoTopic")
+
+    def taken(self, x: Step) -> str:
+        name = x.get("TopicName")
+        arn = f"arn:aws:sns:{x.host.region}:{x.host.account_id}:{name}"
+        return name if name and exists(x, "sns", "get_topic_attributes", TopicArn=arn) else ""
 
     def create(self, x: Step) -> None:
         fifo = x.flag("FifoTopic")
@@ -152,6 +165,10 @@ class Queue(Kind):
     )  # fmt: skip
     properties = names(" ".join(_attributes) + " QueueName Tags")
     mutable = properties - names("QueueName FifoQueue")
+
+    def taken(self, x: Step) -> str:
+        name = x.get("QueueName")
+        return name if name and exists(x, "sqs", "get_queue_url", QueueName=name) else ""
 
     def create(self, x: Step) -> None:
         fifo = x.flag("FifoQueue")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, missing_is_fine, names, tag_list
+from dlcluster.local.aws.cloudformation.types.base import Failed, Kind, Step, exists, missing_is_fine, names, tag_list
 
 _PUBLIC_ACCESS = names("BlockPublicAcls BlockPublicPolicy IgnorePublicAcls RestrictPublicBuckets")
 
@@ -162,6 +162,11 @@ class Bucket(Kind):
     properties = frozenset({"BucketName", "Tags", *_SETTINGS})
     mutable = properties - names("BucketName")
     system_tags = False  # the emulated S3 takes no aws: tags from anybody
+
+    def taken(self, x: Step) -> str:
+        """In us-east-1, to create a bucket of one's own again is no error."""
+        bucket = x.get("BucketName")
+        return bucket if bucket and exists(x, "s3", "head_bucket", Bucket=bucket) else ""
 
     def create(self, x: Step) -> None:
         bucket = x.get("BucketName") or x.unique_name(63, lower=True)
