@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from dlcluster.cli import render
 from dlcluster.cli.guard import print_json
 from dlcluster.errors import Exit, UserError
@@ -19,7 +21,7 @@ def run_local_status(json_: bool) -> int:
         render.err.print(f"the embedded cloud does not run; `dlcluster up` starts it {held}".rstrip())
     else:
         for key, value in found.items():
-            render.out.print(f"{key.replace('_', ' '):<12} {value}")
+            render.out.print(f"{key.replace('_', ' '):<12} {_text(key, value)}")
     return Exit.OK if found.get("running") else Exit.NOT_FOUND
 
 
@@ -46,6 +48,15 @@ def run_local_stop(discard: bool, yes: bool, json_: bool) -> int:
     else:
         render.err.print("the embedded cloud does not run")
     return Exit.OK
+
+
+def _text(key: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key == "started":
+        assert isinstance(value, float)
+        return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(value))}, {render.age(time.time() - value)} ago"
+    return str(value)
 
 
 _PAUSE = "Clusters run on it: their processes end, their files and all else stay. Stop it?"

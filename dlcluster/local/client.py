@@ -55,8 +55,15 @@ def ensure(home: Path | None = None) -> Daemon:
             time.sleep(0.05)
         elif code != 0:
             break
-    raise UserError(
-        "the embedded cloud's daemon did not start:\n" + (said or place.log_tail()),
+    raise _not_started(place, said or place.log_tail())
+
+
+def _not_started(place: Home, said: str) -> UserError:
+    reason = said.rpartition("\n")[2]
+    if reason.startswith("error: "):  # it knows itself why
+        return UserError(reason.removeprefix("error: "), code=Exit.UNAVAILABLE)
+    return UserError(
+        "the embedded cloud's daemon did not start:\n" + said,
         where=str(place.log),
         hint="read the log; `dlcluster local stop` ends a daemon that hangs",
         code=Exit.UNAVAILABLE,
