@@ -136,6 +136,7 @@ def run(rows_of: Callable[[dict[str, Contender]], list[measure.Row]]) -> tuple[l
 
 NOTES = [
     "One thread each, float32; medians over interleaved rounds; differences and ratios within a round.",
+    "This library and torch on one core, each warmed by a tenth of the calls before it is timed.",
     "Times are the processor time of each process, helper threads included: the machine is shared. Trust ratios more "
     "than times.",
 ]

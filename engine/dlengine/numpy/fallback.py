@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from dlengine.numpy import devices
 from dlengine.numpy.core import device_of, from_host, ndarray, to_host, wrap
@@ -43,6 +44,22 @@ def tracked(tensor: Tensor) -> bool:
         return True
     forward = torch.autograd.forward_ad
     return forward._current_level >= 0 and forward.unpack_dual(tensor).tangent is not None
+
+
+_FLOATS = frozenset({torch.float32, torch.float64})
+SMALL = 32 * 32  # elements, up to which a call of NumPy's is cheaper than several of torch's
+
+
+def small(*tensors: Tensor) -> bool:
+    """Whether NumPy is the faster one: few floats on the CPU, which no gradient, transform or compiler follows."""
+    if is_compiling():
+        return False
+    for tensor in tensors:
+        if tensor.dtype not in _FLOATS or tensor.numel() > SMALL or not tensor.is_cpu or tracked(tensor):
+            return False
+        if tensor.is_neg():
+            return False
+    return True
 
 
 def possible(name: str, values: Iterable[Any]) -> bool:

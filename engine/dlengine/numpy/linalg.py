@@ -11,7 +11,6 @@ import torch
 from numpy.linalg import LinAlgError
 from torch import Tensor
 from torch._C import _LinAlgError as TorchLinAlgError  # type: ignore[attr-defined]
-from torch.compiler import is_compiling
 
 from dlengine.numpy import errors, fallback
 from dlengine.numpy.core import wrap
@@ -52,10 +51,6 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
-
-
-FLOATS = frozenset({torch.float32, torch.float64})
-SMALL = 32 * 32  # elements, up to which NumPy's LAPACK, whose call is cheaper, solves on the CPU
 
 
 class EigResult(NamedTuple):
@@ -102,11 +97,8 @@ def _matrix(a: Tensor, square: bool = False) -> Tensor:
 
 def _on_host(name: str, *tensors: Tensor) -> Tensor | None:
     """By NumPy, for small matrices on the CPU that nothing follows; None for others."""
-    if is_compiling():
+    if not fallback.small(*tensors):
         return None
-    for tensor in tensors:
-        if not tensor.is_cpu or tensor.numel() > SMALL or tensor.dtype not in FLOATS or fallback.tracked(tensor):
-            return None
     try:
         with numpy.errstate(all="ignore"):
             found = getattr(numpy.linalg, name)(*[tensor.detach().numpy() for tensor in tensors])

@@ -17,10 +17,19 @@ from dlengine.numpy.native import NATIVE, Dtype, Tensors, alias, native, same_dt
 from dlengine.numpy.table_shape import is_number, sizes_of
 
 
-def _joined(parts: list[Tensor], axis: int, dtype: torch.dtype | None) -> Tensor:
+def _joined(parts: Any, axis: int, dtype: torch.dtype | None) -> Tensor:
     if not parts:
         raise ValueError("need at least one array to concatenate")
-    ndim = parts[0].dim()
+    ndim, kind = parts[0].dim(), parts[0].dtype
+    if dtype is None and type(axis) is int and -ndim <= axis < ndim:
+        for part in parts:
+            if part.dtype is not kind or part.dim() != ndim:
+                break
+        else:
+            try:
+                return torch.cat(parts, axis)
+            except (RuntimeError, IndexError):  # told in NumPy's words below
+                pass
     if any([part.dim() != ndim for part in parts]):  # noqa: C419 - a list is faster here than a generator
         shapes = [tuple(part.shape) for part in parts]
         raise ValueError(f"all the input array dimensions must match exactly: the shapes are {shapes}")
@@ -47,7 +56,7 @@ def _check_equal(parts: list[Tensor], axis: int) -> None:
 
 @native
 def concatenate(arrays: Tensors, /, axis: Any = 0, *, dtype: Dtype = None, casting: str = "same_kind") -> Tensor:
-    return _joined([p.reshape(-1) for p in arrays], 0, dtype) if axis is None else _joined(list(arrays), axis, dtype)
+    return _joined([p.reshape(-1) for p in arrays], 0, dtype) if axis is None else _joined(arrays, axis, dtype)
 
 
 @native

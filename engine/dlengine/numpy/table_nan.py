@@ -15,6 +15,7 @@ from dlengine.numpy.native import NATIVE, Dtype, native
 from dlengine.numpy.table_reductions import axes_of, counted, floating, root_of
 
 _NO = numpy._NoValue
+_USUAL = frozenset({torch.float32, torch.float64})
 
 
 def _without_nan(a: Tensor, fill: float) -> Tensor:
@@ -99,6 +100,8 @@ def _valid(a: Tensor, where: Any) -> Tensor:
 def nanmean(
     a: Tensor, axis: Any = None, dtype: Dtype = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Any:
+    if type(axis) is int and a.dtype in _USUAL and a.dim() and dtype is out is None and where is True:
+        return torch.nanmean(a, axis, keepdims is True)
     if not is_inexact(a.dtype):
         return NATIVE["mean"](wrap(a), axis, dtype, out, keepdims is True, where)
     x = floating(a, dtype)

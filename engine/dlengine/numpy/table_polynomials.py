@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 
-from dlengine.numpy import linalg
+from dlengine.numpy import fallback, linalg
 from dlengine.numpy.core import ndarray, tensor_of, wrap
 from dlengine.numpy.native import NATIVE, native, same_dtype
 from dlengine.numpy.table_reductions import floating
 
+_NONE: Any = (None, None)
+
 
 def polyval(p: Any, x: Any) -> Any:
     """The value of a polynomial at x, by Horner's rule."""
-    if type(p) is type(x) is ndarray and p.dtype == x.dtype and p.ndim == 1 and p.size and p.dtype != bool:
-        first, *rest = p._tensor.unbind()
-        total = first.expand(x._tensor.shape)
+    factors, points = (p._tensor, x._tensor) if type(p) is type(x) is ndarray else _NONE
+    if factors is not None and factors.dtype is points.dtype is not torch.bool and factors.dim() == 1 and len(factors):
+        if fallback.small(factors, points):
+            with numpy.errstate(all="ignore"):
+                found = numpy.polyval(factors.detach().numpy(), points.detach().numpy())
+            return wrap(torch.from_numpy(numpy.asarray(found)))
+        first, *rest = factors.unbind()
+        total = first.expand(points.shape)
         for coefficient in rest:
-            total = torch.addcmul(coefficient, total, x._tensor)
+            total = torch.addcmul(coefficient, total, points)
         return wrap(total if rest else total.clone())
     coefficients = wrap(tensor_of(p))
     at = wrap(tensor_of(x))

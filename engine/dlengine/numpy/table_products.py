@@ -8,14 +8,21 @@ import numpy
 import torch
 from torch import Tensor
 
-from dlengine.numpy import errors
+from dlengine.numpy import errors, fallback
 from dlengine.numpy.core import ndarray, tensor_of, wrap, write
 from dlengine.numpy.dtypes import is_inexact
 from dlengine.numpy.native import NATIVE, Dtype, native, register, same_dtype
 
+_FLOATS = frozenset({torch.float32, torch.float64})
+
 
 @native
 def dot(a: Tensor, b: Tensor, out: Any = None) -> Any:
+    if a.dtype is b.dtype in _FLOATS and a.dim() and 0 < b.dim() <= 2 and out is None:
+        try:
+            return torch.matmul(a, b)
+        except RuntimeError:  # told in NumPy's words below
+            pass
     x, y = same_dtype(a, b)
     if x.dim() == 0 or y.dim() == 0:
         value = x * y
@@ -47,6 +54,11 @@ def vdot(a: Tensor, b: Tensor) -> Tensor:
 
 @native
 def inner(a: Tensor, b: Tensor) -> Tensor:
+    if a.dtype is b.dtype in _FLOATS and a.dim() and b.dim():
+        try:
+            return torch.inner(a, b)
+        except RuntimeError:  # told in NumPy's words below
+            pass
     x, y = same_dtype(a, b)
     if x.dim() == 0 or y.dim() == 0:
         return x * y
@@ -66,6 +78,9 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 
 @native
 def tensordot(a: Tensor, b: Tensor, axes: Any = 2) -> Tensor:
+    usual = type(axes) is int and axes == 1 and a.dtype is b.dtype in _FLOATS
+    if usual and a.dim() and 0 < b.dim() <= 2 and a.size(-1) == b.size(0):
+        return torch.matmul(a, b)
     x, y = same_dtype(a, b)
     whole = type(axes) is int and 0 < axes <= min(x.dim(), y.dim()) and x.dtype is not torch.bool
     if whole and x.shape[-axes:] == y.shape[:axes]:
@@ -151,20 +166,27 @@ def _spelled(operands: tuple[Any, ...]) -> list[Any]:
 register(einsum)
 
 
+_MODES = ("full", "same", "valid")
+
+
 @native
-def convolve(a: Tensor, v: Tensor, mode: str = "full") -> Tensor:
+def convolve(a: Tensor, v: Tensor, mode: Any = "full") -> Tensor:
     x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v))
     if x.numel() == 0 or y.numel() == 0:
         raise ValueError(f"{'a' if x.numel() == 0 else 'v'} cannot be empty")
+    if fallback.small(x, y) and x.dim() == y.dim() == 1 and mode in _MODES:
+        return torch.from_numpy(numpy.convolve(x.detach().numpy(), y.detach().numpy(), mode))
     x, y = (x, y) if x.numel() >= y.numel() else (y, x)
     return _correlated(x, y.flip(0), mode)
 
 
 @native
-def correlate(a: Tensor, v: Tensor, mode: str = "valid") -> Tensor:
+def correlate(a: Tensor, v: Tensor, mode: Any = "valid") -> Tensor:
     x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v).conj().resolve_conj())
     if x.numel() == 0 or y.numel() == 0:
         raise ValueError(f"{'first' if x.numel() == 0 else 'second'} array argument cannot be empty")
+    if fallback.small(x, y) and x.dim() == y.dim() == 1 and mode in _MODES:
+        return torch.from_numpy(numpy.correlate(x.detach().numpy(), y.detach().numpy(), mode))
     if x.numel() >= y.numel():
         return _correlated(x, y, mode)
     return _correlated(y, x, mode).flip(0)
@@ -173,7 +195,7 @@ def correlate(a: Tensor, v: Tensor, mode: str = "valid") -> Tensor:
 def _correlated(x: Tensor, y: Tensor, mode: str) -> Tensor:
     """Sliding products of a longer and a shorter vector."""
     m = y.numel()
-    if mode not in ("full", "same", "valid"):
+    if mode not in _MODES:
         raise ValueError(f"mode must be one of 'valid', 'same', or 'full' (got '{mode}')")
     front, back = {"full": (m - 1, m - 1), "same": (m // 2, m - 1 - m // 2), "valid": (0, 0)}[mode]
     rows = torch.constant_pad_nd(x, (front, back)).unfold(0, m, 1)

@@ -122,6 +122,8 @@ def _median(name: str) -> Callable[..., Any]:
         x = floating(a)
         axes = errors.normal_axes(axis, x.dim())
         if len(axes) == 1 and x.numel() and name == "median" and keepdims is not True and out is None:
+            if x.shape[axes[0]] % 2 and x.is_cpu:  # the middle one itself
+                return torch.median(x, axes[0]).values
             return _between(x, (x.shape[axes[0]] - 1) / 2, axes[0])
         flat, shape = merged(x, axes)
         if flat.shape[-1] == 0:
@@ -163,8 +165,9 @@ def cov(
         other = torch.atleast_2d(y.to(x.dtype))
         x = torch.cat(same_dtype(x, other.mT if not rowvar and other.shape[0] != 1 else other))
     correction = (0 if bias else 1) if ddof is None else int(ddof)
-    if correction == 1 and fweights is None and aweights is None:
-        return torch.cov(x)
+    if fweights is None and aweights is None and x.shape[1] > correction:
+        apart = x - x.mean(1, True)
+        return ((apart @ apart.mH) / (x.shape[1] - correction)).squeeze()
     return torch.cov(x, correction=correction, fweights=fweights, aweights=aweights)
 
 

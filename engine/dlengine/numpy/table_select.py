@@ -15,6 +15,7 @@ from dlengine.numpy.core import ndarray, tensor_of, wrap, writable, write
 from dlengine.numpy.dtypes import NoTensor, is_inexact
 from dlengine.numpy.native import NATIVE, Tensors, native, register, same_dtype
 from dlengine.numpy.table_sorting import along
+from dlengine.numpy.ufunc import LIMITS
 
 
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
@@ -63,8 +64,15 @@ def numbers_fitted(x: Any, y: Any, device: torch.device) -> tuple[Tensor, Tensor
         return tuple(same_dtype(left._tensor, right._tensor))  # type: ignore[return-value]
     array, number = (left, right) if isinstance(left, ndarray) else (right, left)
     kind = _weak_result(array._tensor.dtype, number)
-    made = (array._tensor.to(kind), torch.tensor(number, dtype=kind, device=array._tensor.device))
+    made = (array._tensor.to(kind), _wrapped(number, kind).to(array._tensor.device))
     return made if array is left else (made[1], made[0])
+
+
+def _wrapped(number: Any, kind: torch.dtype) -> Tensor:
+    """The number in the dtype; an integer beyond it wraps around here, as in NumPy."""
+    if type(number) is int and kind in LIMITS and not LIMITS[kind][0] <= number <= LIMITS[kind][1]:
+        number = (number - LIMITS[kind][0]) % (LIMITS[kind][1] - LIMITS[kind][0] + 1) + LIMITS[kind][0]
+    return torch.tensor(number, dtype=kind)
 
 
 def _weak_result(dtype: torch.dtype, number: Any) -> torch.dtype:
