@@ -68,7 +68,7 @@ def run_logs(file: Path | None, name: str | None, wanted: str | None, attach: bo
         job = found.record.job
         running = found.state in {"running", "waiting", "storing"}
         if attach and running:
-            return _attach(config, cluster, gateway, job, Path("dlcluster-outputs"), json_)
+            return _attach(config, cluster, gateway, job, Path("dlcluster-outputs"), json_, rank)
         sink: BinaryIO = io.BytesIO() if json_ else sys.stdout.buffer
         if running:
             results.live_log(cluster, gateway, job, sink, rank=rank)
@@ -80,7 +80,7 @@ def run_logs(file: Path | None, name: str | None, wanted: str | None, attach: bo
         if not attach or found.status is None:
             return Exit.OK
         outcome = conclude(cluster, None, job, found.status)
-    return _report(job, outcome, [], Path(), json_=False)
+    return _report(job, outcome, [], Path(), json_=False, shown=rank)
 
 
 def run_cancel(file: Path | None, name: str | None, wanted: str | None, json_: bool) -> int:
@@ -136,21 +136,23 @@ def _detached(config: ClusterConfig, job: Job, json_: bool) -> None:
         render.err.print(f"{job.id} runs. Watch it: dlcluster logs -f{which}; stop it: dlcluster cancel{which}")
 
 
-def _attach(config: ClusterConfig, cluster: Cluster, gateway: Gateway, job: Job, output: Path, json_: bool) -> int:
+def _attach(
+    config: ClusterConfig, cluster: Cluster, gateway: Gateway, job: Job, output: Path, json_: bool, rank: int = 0
+) -> int:
     sink: BinaryIO = sys.stderr.buffer if json_ else sys.stdout.buffer
     try:
-        outcome = follow(cluster, gateway, job, sink)
+        outcome = follow(cluster, gateway, job, sink, rank=rank)
     except KeyboardInterrupt:
         # Ctrl-C is for the watching, not for the job: that is what `cancel` is for.
         print(file=sys.stderr)
         _detached(config, job, json_)
         return Exit.INTERRUPTED
     saved = fetch(cluster.store, job, output)
-    return _report(job, outcome, saved, output, json_)
+    return _report(job, outcome, saved, output, json_, rank)
 
 
-def _report(job: Job, outcome: Outcome, saved: list[Path], output: Path, json_: bool) -> int:
-    """The end of a job: results first, and a failing rank's last words at the very end."""
+def _report(job: Job, outcome: Outcome, saved: list[Path], output: Path, json_: bool, shown: int) -> int:
+    """The end of a job: results first, and a failing rank's last words at the very end. shown: whose output was."""
     if json_:
         print_json(_as_json(job, outcome, saved))
         return outcome.exit_code
@@ -160,8 +162,8 @@ def _report(job: Job, outcome: Outcome, saved: list[Path], output: Path, json_: 
         size = sum(path.stat().st_size for path in saved) / 1e6
         render.err.print(f"results saved: {output / job.id} ({len(saved)} files, {size:.1f} MB)")
     if outcome.failure:
-        # What rank 0 said is on this screen already, unless stdout went elsewhere.
-        if outcome.failure.rank != 0 or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        # What that rank said is on this screen already, unless stdout went elsewhere.
+        if outcome.failure.rank != shown or not (sys.stdout.isatty() and sys.stderr.isatty()):
             print("", *outcome.failure.log, sep="\n", file=sys.stderr)
         render.err.print(f"[red]{job.id}: {outcome.failure}[/]")
     elif outcome.state == "succeeded":

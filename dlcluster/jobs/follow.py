@@ -1,4 +1,4 @@
-"""Watch a job: rank 0's output as it grows, and at the end what became of it. Watching changes nothing of the job."""
+"""Watch a job: a rank's output as it grows, and at the end what became of it. Watching changes nothing of the job."""
 
 from __future__ import annotations
 
@@ -56,14 +56,15 @@ def follow(
     job: Job,
     writer: BinaryIO,
     *,
+    rank: int = 0,
     status: Status = lambda status: None,
 ) -> Outcome:
-    """Copy rank 0's output to `writer` until the job has ended and its results are stored.
+    """Copy a rank's output to `writer` until the job has ended and its results are stored.
 
     status: called with the head's status at every change. UserError NODE_LOST when a node was lost in the job: the
     others have stopped by then. KeyboardInterrupt passes through and leaves the job running.
     """
-    with _Watch(cluster, gateway, job) as watch:
+    with _Watch(cluster, gateway, job, rank) as watch:
         final = watch.run(writer, status)
     return conclude(cluster, gateway, job, final)
 
@@ -97,15 +98,19 @@ def lost(cluster: Cluster, job: Job, name: str, reason: str) -> UserError:
 
 
 class _Watch:
-    """One thread reads the head's status, one the log of the node where rank 0 runs; the caller's thread writes."""
+    """One thread reads the head's status, one the log of the node where the rank runs; the caller's thread writes.
 
-    def __init__(self, cluster: Cluster, gateway: Gateway, job: Job) -> None:
+    The head tells where rank 0 runs. Another rank's log is looked for on every worker.
+    """
+
+    def __init__(self, cluster: Cluster, gateway: Gateway, job: Job, rank: int) -> None:
         self._cluster = cluster
         self._gateway = gateway
         self._job = job
+        self._rank = rank
         self._events: queue.Queue[tuple[str, str, Any]] = queue.Queue()  # kind, node, value
         self._streams: list[nodecode.Lines] = []
-        self._told: dict[str, int] = {}  # bytes of rank 0's log on each node where it ran: several after restarts
+        self._told: dict[str, int] = {}  # bytes of the rank's log on each node where it may run
         self._open_logs: set[str] = set()
         self._whole: set[str] = set()  # those whose log was told to its end
 
@@ -119,6 +124,8 @@ class _Watch:
     def run(self, writer: BinaryIO, tell: Status) -> dict[str, Any]:
         """Until the head has told the end and the log is drained; returns the head's final status."""
         self._begin("head", "status", None)
+        for name in self._job.nodes.keys() - {"head"} if self._rank else ():
+            self._follow_log(name)
         final: dict[str, Any] | None = None
         deadline = float("inf")
         while final is None or (self._open_logs and time.monotonic() < deadline):
@@ -149,18 +156,21 @@ class _Watch:
         self._told[node] += len(text)
 
     def _stored(self, node: str) -> bytes:
-        """Rank 0's log from the bucket, where the way to the node broke; b'' when it is not there either."""
+        """The rank's log from the bucket, where the way to the node broke; b'' when it is not there either."""
         try:
-            return self._cluster.store.get(f"{self._job.prefix}logs/{node}/rank-0.log")
+            return self._cluster.store.get(f"{self._job.prefix}logs/{node}/rank-{self._rank}.log")
         except UserError:
             return b""
 
     def _follow_rank0(self, status: dict[str, Any]) -> None:
         node = status.get("rank0")
-        if node and node not in self._told:
-            self._told[node] = 0
-            self._open_logs.add(node)
-            self._begin(node, "log", "rank-0.log")
+        if node and node not in self._told and self._rank == 0:
+            self._follow_log(node)
+
+    def _follow_log(self, node: str) -> None:
+        self._told[node] = 0
+        self._open_logs.add(node)
+        self._begin(node, "log", f"rank-{self._rank}.log")
 
     def _begin(self, node: str, kind: str, log: str | None) -> None:
         threading.Thread(target=self._read, args=(node, kind, log), daemon=True, name=f"follow-{node}").start()

@@ -31,7 +31,7 @@ def stored_log(store: Store, job: Job, writer: BinaryIO, *, rank: int = 0) -> No
     """Copy a rank's log from the bucket. UserError NOT_FOUND when the bucket has none."""
     keys = [key for key in store.keys(job.prefix + "logs/") if key.endswith(f"/rank-{rank}.log")]
     if not keys:
-        raise _no_log(job, rank)
+        raise _no_log(job, rank, "the job never started it")
     for key in keys:
         writer.write(store.get(key))
     writer.flush()
@@ -43,13 +43,11 @@ def live_log(cluster: Cluster, gateway: Gateway, job: Job, writer: BinaryIO, *, 
     outcomes = fan_out(lambda node: gateway.connect(cluster.target(node)).run(command), cluster.workers)
     found = [outcome.value.stdout for outcome in outcomes if outcome.value and outcome.value.exit_code == 0]
     if not found:
-        raise _no_log(job, rank)
+        raise _no_log(job, rank, "the job has not started it; this waits for its output: dlcluster logs -f")
     for text in found:
         writer.write(text)
     writer.flush()
 
 
-def _no_log(job: Job, rank: int) -> UserError:
-    return UserError(
-        f"there is no output of rank {rank}", where=job.id, hint="the job never started it", code=Exit.NOT_FOUND
-    )
+def _no_log(job: Job, rank: int, hint: str) -> UserError:
+    return UserError(f"there is no output of rank {rank}", where=job.id, hint=hint, code=Exit.NOT_FOUND)

@@ -26,3 +26,9 @@ def test_output_that_could_not_be_streamed_is_shown_at_the_end(site, monkeypatch
     monkeypatch.setattr(site, "connect", no_way_to_rank_0)
     outcome, text = site.follow(site.submit("import os\nprint('rank', os.environ['RANK'])"))
     assert (outcome.state, text) == ("succeeded", "rank 0\n")
+
+
+def test_another_rank_is_found_and_streamed(site):
+    job = site.submit("import os\nprint('rank', os.environ['RANK'])")
+    outcome, text = site.follow(job, rank=1)
+    assert (outcome.state, text) == ("succeeded", "rank 1\n")
