@@ -16,6 +16,7 @@ from dlengine.parallel.place import pick_device
 from dlengine.train import rng, snapshot
 from dlengine.train.best import EarlyStop
 from dlengine.train.callback import Callback
+from dlengine.train.light import without_compiler
 from dlengine.train.losses import Loss
 from dlengine.train.optimizer import OptimizerLike
 from dlengine.train.report import Reporter, count, first_line
@@ -119,11 +120,12 @@ def fit(
     settings = Settings(**{name: given[name] for name in given.keys() - {"model", "train", "test", "callbacks"}})
     place = read_place()
     own_device = pick_device(device, place)
-    setup = assemble(model, train, test, settings, callbacks, place, own_device)
-    with Group.join(place, own_device) as group, StopSignal() as signal:
-        for callback in setup.callbacks:
-            callback.on_setup(setup)
-        return _train(setup, group, signal)
+    with without_compiler():
+        setup = assemble(model, train, test, settings, callbacks, place, own_device)
+        with Group.join(place, own_device) as group, StopSignal() as signal:
+            for callback in setup.callbacks:
+                callback.on_setup(setup)
+            return _train(setup, group, signal)
 
 
 def _train(setup: Setup, group: Group, signal: StopSignal) -> Result:

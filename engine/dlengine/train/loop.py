@@ -17,6 +17,7 @@ from dlengine.parallel import Group, read_place
 from dlengine.parallel.place import pick_device
 from dlengine.train import rng, snapshot, tensors
 from dlengine.train.feed import Piece
+from dlengine.train.light import without_compiler
 from dlengine.train.report import Reporter
 from dlengine.train.run import Run
 from dlengine.train.settings import Settings
@@ -49,13 +50,15 @@ class Loop:
         self._settings = Settings(**settings)
         self._place = read_place()
         self._device = pick_device(self._settings.device, self._place)
-        self._setup = assemble(model, train, test, self._settings, (), self._place, self._device)
+        with without_compiler():
+            self._setup = assemble(model, train, test, self._settings, (), self._place, self._device)
         self._stack = ExitStack()
         self._run: Run | None = None
         self._piece: Piece | None = None
         self.resumed_from: str | None = None
 
     def __enter__(self) -> Loop:
+        self._stack.enter_context(without_compiler())
         group = self._stack.enter_context(Group.join(self._place, self._device))
         signal = self._stack.enter_context(StopSignal())
         rng.seed(self._settings.seed, group.rank)
