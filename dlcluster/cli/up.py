@@ -61,6 +61,8 @@ def _show(prepared: Prepared) -> None:
         render.err.print(f"  {kinds['Add']} resources to create")
     else:
         render.changes(plan.changes)
+        if any(change.logical_id == "WorkerLaunchTemplate" for change in plan.changes):
+            render.err.print("  workers that run stay as they are; those that start from now on get the change")
     render.err.print(f"  {_price(config)}")
 
 

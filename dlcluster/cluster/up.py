@@ -50,8 +50,12 @@ def check(config: ClusterConfig) -> list[Finding]:
 def prepare(config: ClusterConfig, reporter: Reporter) -> Prepared:
     """Everything of `up` that changes nothing the user would pay for."""
     findings = check(config)
-    reporter.step("starting the embedded cloud" if config.cloud == "local" else "talking to AWS")
-    live = session(config, start=True)
+    if config.cloud == "aws":
+        reporter.step("talking to AWS")
+    live = session(config)
+    if live is None:
+        reporter.step("starting the embedded cloud")
+        live = session(config, start=True)
     assert live is not None, "a session that may start the embedded cloud is never missing"
     stack = stacks.settle(live, config.stack_name, reporter.event)
     reporter.step("planning")
@@ -93,7 +97,21 @@ def execute(prepared: Prepared, reporter: Reporter) -> Cluster:
     wait_until_ready(prepared.session, config, reporter)
     cluster = open_cluster(config)
     verify(cluster, reporter)
+    _tell_of_old_types(cluster, config, reporter)
     return cluster
+
+
+def _tell_of_old_types(cluster: Cluster, config: ClusterConfig, reporter: Reporter) -> None:
+    """A group starts its next instances as the file says; those that run stay what they are."""
+    old = [
+        f"{node.name} ({node.instance_type})" for node in cluster.workers if node.instance_type != config.workers.type
+    ]
+    if old:
+        names = ", ".join(old[:4]) + (f" and {len(old) - 4} more" if len(old) > 4 else "")
+        reporter.warn(
+            f"started before the type became {config.workers.type}, and not replaced: {names}; "
+            "`dlcluster down` and `dlcluster up` make all of them anew"
+        )
 
 
 def _after_failure(prepared: Prepared, error: UserError, reporter: Reporter) -> UserError:
