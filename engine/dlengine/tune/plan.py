@@ -37,11 +37,11 @@ class Plan:
         """The settings in a few words: "channels_last, ReLU after 2 pools, fused optimizer"."""
         parts = {
             "channels_last": self.channels_last,
-            f"{len(self.inplace)} ReLUs in place": self.inplace,
-            f"{len(self.pool_first)} ReLUs after pooling": self.pool_first,
+            f"{_count(len(self.inplace), 'ReLU')} in place": self.inplace,
+            f"{_count(len(self.pool_first), 'ReLU')} after pooling": self.pool_first,
             "fused optimizer": self.fused,
             "memory kept": self.allocator,
-            f"{self.threads} thread{'s'[: self.threads != 1]}": self.threads,
+            _count(self.threads, "thread"): self.threads,
             "torch.compile": self.compile,
             "branches together": self.branches,
             "CUDA graph": self.graph,
@@ -51,6 +51,10 @@ class Plan:
     def without(self, *fields: str) -> Plan:
         """The same plan with some settings as in plain torch."""
         return replace(self, **{name: getattr(PLAIN, name) for name in fields})
+
+
+def _count(number: int, singular: str) -> str:
+    return f"{number} {singular}{'s'[: number != 1]}"
 
 
 PLAIN = Plan()
