@@ -1,7 +1,8 @@
 """torch.compile is loaded where it is used, and not because an optimizer is made.
 
 torch marks some methods of its optimizers as not to be compiled, and loads the whole compiler to do so: 1.5 seconds and
-70 MiB. As long as nobody else has loaded it, there is nothing to tell it. (DDP needs it; so do steps without a fused kernel.)
+70 MiB. As long as nobody else has loaded it, there is nothing to tell it. DDP still loads it, and so do steps without a
+fused kernel.
 """
 
 from __future__ import annotations
