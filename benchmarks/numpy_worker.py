@@ -154,7 +154,8 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(1)
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     ready: dict[str, Step] = {}
     for line in sys.stdin:
         count, name = line.rstrip("\n").split(" ", 1)

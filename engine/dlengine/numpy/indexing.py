@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dlengine.numpy import errors
 from dlengine.numpy.core import device_of, lifted, ndarray, needs_lifting, tensor_of, wrap, writable
+from dlengine.numpy.dtypes import TO_NUMPY
 
 _SIMPLE = frozenset({int, type(None), type(Ellipsis)})
 _BACKWARDS = slice(None, None, -1)
@@ -185,6 +186,8 @@ def _value(value: Any, target: Tensor) -> Tensor:
         raise (ValueError if math.isnan(value) else OverflowError)(f"cannot convert {what} to integer")
     if type(value) in (int, float, bool):
         return torch.full((), value, dtype=target.dtype, device=target.device)
+    if isinstance(value, (str, bytes)) and target.dtype in TO_NUMPY:
+        value = numpy.array(value).astype(TO_NUMPY[target.dtype])  # "3" is 3
     new = tensor_of(value, target.device)
     if new.device != target.device and new.dim():
         errors.check_devices([target, new])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -290,7 +291,7 @@ def _matrix_norm(a: Tensor, ord: Any, axes: tuple[int, ...], keepdims: bool) -> 
             a, {"f": "fro"}.get(ord, ord) if isinstance(ord, str) else float(ord), axes, keepdims
         )
     except RuntimeError as error:
-        if "ord" in str(error):
+        if "ord" in str(error).lower():
             raise ValueError("Invalid norm order for matrices.") from None
         raise
 
@@ -320,6 +321,10 @@ def cond(x: Tensor, p: Any = None) -> Tensor:
 def multi_dot(arrays: Tensors, *, out: Any = None) -> Tensor:
     if len(arrays) < 2:
         raise ValueError("Expecting at least two arrays.")
+    for left, right in itertools.pairwise(arrays):
+        if left.dim() and right.dim() and left.shape[-1] != right.shape[0]:
+            raise ValueError(f"shapes {tuple(left.shape)} and {tuple(right.shape)} not aligned: "
+                             f"{left.shape[-1]} (dim {left.dim() - 1}) != {right.shape[0]} (dim 0)")  # fmt: skip
     return torch.linalg.multi_dot(same_dtype(*arrays))
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from dlengine.numpy import devices, errors
-from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, writable
-from dlengine.numpy.dtypes import default_float, torch_dtype
+from dlengine.numpy.core import device_of, ndarray, tensor_of, to_host, wrap, writable
+from dlengine.numpy.dtypes import TO_TORCH, NoTensor, default_float, torch_dtype
 from dlengine.numpy.table_reductions import floating
 from dlengine.numpy.table_shape import is_number
 
@@ -130,7 +130,12 @@ class Generator:
         if isinstance(x, list):
             x[:] = [x[i] for i in self.permutation(len(x))._tensor.tolist()]
             return
+        if isinstance(x, numpy.ndarray) and x.dtype not in TO_TORCH:
+            x[...] = x.take(to_host(self.permutation(x.shape[axis])), axis)
+            return
         target = writable(tensor_of(x))
+        if not target.dim():
+            raise TypeError(f"shuffle changes a sequence in place, and a {type(x).__name__} of no dimension is none")
         target.copy_(self.permutation(wrap(target), axis)._tensor)
 
     def permuted(self, x: Any, axis: Any = None, out: Any = None) -> ndarray:
@@ -144,9 +149,15 @@ class Generator:
         self, a: Any, size: Any = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True
     ) -> Any:
         """A sample from an array or range(a), with the probabilities p."""
-        pool = torch.arange(a, device=self.device) if isinstance(a, int) else tensor_of(a, self.device)
+        try:
+            pool = torch.arange(a, device=self.device) if isinstance(a, int) else tensor_of(a, self.device)
+        except NoTensor:
+            names = numpy.asarray(a)
+            return names.take(to_host(self.choice(names.shape[axis], size, replace, p)), axis)
         count, shape = pool.shape[axis], _size(size)
         drawn = math.prod(shape) if shape is not None else 1
+        if not count and drawn:
+            raise ValueError("a cannot be empty unless no samples are taken")
         if not replace and drawn > count:
             raise ValueError("Cannot take a larger sample than population when replace is False")
         if p is not None:

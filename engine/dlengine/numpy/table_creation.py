@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy
@@ -137,7 +138,15 @@ def full(
         goal = value.to(dtype=None if dtype is None else torch_dtype(dtype))
     except NoTensor as error:
         return fallback.foreign("full", error, (shape, fill_value, dtype, order), {})
-    return wrap(goal.expand(_shape(shape)).clone())
+    return wrap(_filled(goal, _shape(shape)))
+
+
+def _filled(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    try:
+        return value.expand(shape).clone()
+    except RuntimeError:
+        text = f"could not broadcast input array from shape {tuple(value.shape)} into shape {shape}"
+        raise ValueError(text.replace(", ", ",")) from None
 
 
 def empty_like(
@@ -170,7 +179,7 @@ def full_like(
 ) -> ndarray:
     made = _like(a, dtype, shape, device, torch.empty)
     value = tensor_of(fill_value, made.device)
-    return wrap(value.to(made._tensor.dtype).expand(made.shape).clone())
+    return wrap(_filled(value.to(made._tensor.dtype), made.shape))
 
 
 def _like(a: Any, dtype: Any, shape: Any, device: Any, make: Any) -> ndarray:
@@ -227,6 +236,8 @@ def eye(
     like: Any = None,
 ) -> ndarray:
     place = _place(dtype, device)
+    if N < 0 or (M is not None and M < 0):
+        raise ValueError("negative dimensions are not allowed")
     if k == 0 and place["dtype"].is_floating_point:  # torch makes no unsigned ones
         return wrap(torch.eye(N, N if M is None else M, **place))
     rows = torch.arange(N, device=place["device"]).unsqueeze(1)
@@ -268,7 +279,7 @@ alias(asanyarray="asarray")
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
              axis: int = 0, *, device: Any = None) -> Any:  # fmt: skip
     """`num` evenly spaced numbers; start and stop may be arrays, through which gradients flow."""
-    num = num.__index__()
+    num = operator.index(num)
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     if {type(start), type(stop)} <= {int, float} and endpoint and not retstep and dtype is None:

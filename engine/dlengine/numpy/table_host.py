@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 import torch
 
-from dlengine.numpy import devices
+from dlengine.numpy import devices, errors
 from dlengine.numpy.core import ndarray, seen, tensor_of, to_host, wrap
 from dlengine.numpy.dtypes import TO_NUMPY, TO_TORCH, WEAK, narrowed, promote, torch_dtype, weak_dtype
 from dlengine.numpy.fallback import from_numpy, to_numpy
@@ -190,6 +190,7 @@ def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a function on every line along an axis and join the results; gradients flow."""
     tensor = tensor_of(arr)
+    axis = errors.normal_axis(axis, tensor.dim())
     moved = tensor.movedim(axis, -1)
     lead = moved.shape[:-1]
     lines = moved.reshape(-1, moved.shape[-1])
@@ -199,7 +200,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     joined = torch.stack(results)
     inner = tuple(results[0].shape)
     joined = joined.reshape((*lead, *inner))
-    place = axis % tensor.dim()
+    place = axis
     for offset in range(len(inner)):
         joined = joined.movedim(len(lead) + offset, place + offset)
     return wrap(joined)

@@ -109,7 +109,7 @@ def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -
     if x.shape[-1] != 3 or y.shape[-1] != 3:
         raise ValueError(
             f"Both input arrays must be (arrays of) 3-dimensional vectors, but they are {x.shape[-1]} and "
-            f"{y.shape[-1]} dimensional instead."
+            f"{y.shape[-1]} dimensional instead: shapes {tuple(a.shape)} and {tuple(b.shape)}"
         )
     x, y = torch.broadcast_tensors(x, y)
     return torch.linalg.cross(x, y, dim=-1).movedim(-1, last)
@@ -166,15 +166,22 @@ def _spelled(operands: tuple[Any, ...]) -> list[Any]:
 register(einsum)
 
 
+def _vectors(a: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Errors: ValueError for what has more than one axis."""
+    if a.dim() > 1 or v.dim() > 1:
+        raise ValueError(f"object too deep for desired array: shapes {tuple(a.shape)} and {tuple(v.shape)}")
+    return torch.atleast_1d(a), torch.atleast_1d(v)
+
+
 _MODES = ("full", "same", "valid")
 
 
 @native
 def convolve(a: Tensor, v: Tensor, mode: Any = "full") -> Tensor:
-    x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v))
+    x, y = same_dtype(*_vectors(a, v))
     if x.numel() == 0 or y.numel() == 0:
         raise ValueError(f"{'a' if x.numel() == 0 else 'v'} cannot be empty")
-    if fallback.small(x, y) and x.dim() == y.dim() == 1 and mode in _MODES:
+    if fallback.small(x, y) and mode in _MODES:
         return torch.from_numpy(numpy.convolve(x.detach().numpy(), y.detach().numpy(), mode))
     x, y = (x, y) if x.numel() >= y.numel() else (y, x)
     return _correlated(x, y.flip(0), mode)
@@ -182,10 +189,11 @@ def convolve(a: Tensor, v: Tensor, mode: Any = "full") -> Tensor:
 
 @native
 def correlate(a: Tensor, v: Tensor, mode: Any = "valid") -> Tensor:
-    x, y = same_dtype(torch.atleast_1d(a), torch.atleast_1d(v).conj().resolve_conj())
+    first, second = _vectors(a, v)
+    x, y = same_dtype(first, second.conj().resolve_conj())
     if x.numel() == 0 or y.numel() == 0:
         raise ValueError(f"{'first' if x.numel() == 0 else 'second'} array argument cannot be empty")
-    if fallback.small(x, y) and x.dim() == y.dim() == 1 and mode in _MODES:
+    if fallback.small(x, y) and mode in _MODES:
         return torch.from_numpy(numpy.correlate(x.detach().numpy(), y.detach().numpy(), mode))
     if x.numel() >= y.numel():
         return _correlated(x, y, mode)

@@ -186,9 +186,13 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 def putmask(a: Any, mask: Any, values: Any) -> None:
     """Write values (repeated to the size of `a`) where the mask holds, in place."""
     target = writable(tensor_of(a))
+    held = tensor_of(mask, target.device)
+    if held.numel() != target.numel():
+        told = f"shapes {tuple(held.shape)} and {tuple(target.shape)}"
+        raise ValueError(f"putmask: mask and data must be the same size, not of {told}")
     new = tensor_of(values, target.device).reshape(-1).to(target.dtype)
     repeated = new.repeat(-(-target.numel() // max(new.numel(), 1)))[: target.numel()].reshape(target.shape)
-    target.copy_(torch.where(tensor_of(mask, target.device).to(torch.bool), repeated, target))
+    target.copy_(torch.where(held.to(torch.bool).reshape(target.shape), repeated, target))
 
 
 def place(arr: Any, mask: Any, vals: Any) -> None:
@@ -197,6 +201,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     chosen = tensor_of(mask, target.device).to(torch.bool).expand(target.shape)
     new = tensor_of(vals, target.device).reshape(-1).to(target.dtype)
     count = int(chosen.sum())
+    if count and not new.numel():
+        raise ValueError("Cannot insert from an empty array!")
     if count:
         target[chosen] = new.repeat(-(-count // new.numel()))[:count]
 
@@ -207,9 +213,9 @@ register(put_along_axis, put, putmask, place)
 @native
 def choose(a: Tensor, choices: Tensors, out: Any = None, mode: str = "raise") -> Any:
     parts = torch.broadcast_tensors(*same_dtype(*choices))
-    which = places_of(a, len(parts), mode) if mode != "raise" or not bool((a < 0).any()) else None
-    if which is None:
+    if mode == "raise" and bool(((a < 0) | (a >= len(parts))).any()):
         raise ValueError("invalid entry in choice array")
+    which = places_of(a, len(parts), mode)
     shape = errors.broadcast(tuple(which.shape), tuple(parts[0].shape))
     stacked = torch.stack([p.expand(shape) for p in parts])
     value = stacked.gather(0, which.expand(shape).unsqueeze(0)).squeeze(0)

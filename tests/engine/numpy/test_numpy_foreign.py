@@ -81,3 +81,15 @@ def test_it_is_said_once_and_never_under_a_gradient() -> None:
     for cut in (lambda x: np.array([x, "a"], dtype=object), lambda x: x.astype(str), lambda x: np.where(x > 0, x, "")):
         with pytest.raises(TypeError, match="gradients cannot pass"):
             np.grad(lambda x, cut=cut: cut(x) and x)(1.5)
+
+
+def test_names_are_drawn_and_shuffled() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(NAMES, size=(2, 3))
+    assert drawn.shape == (2, 3)
+    assert set(drawn.ravel().tolist()) <= set(NAMES)
+    assert sorted(rng.choice(NAMES, 4, replace=False).tolist()) == sorted(NAMES)
+    names = numpy.array([*NAMES, "kiwi", "lime", "plum"])
+    rng.shuffle(names)
+    assert sorted(names.tolist()) == sorted([*NAMES, "kiwi", "lime", "plum"])
+    assert names.tolist() != [*NAMES, "kiwi", "lime", "plum"]
