@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
@@ -31,15 +32,28 @@ def unknown(kind: str, value: object, known: Iterable[str]) -> EngineError:
     return EngineError(f"unknown {kind} {value!r}", hint)
 
 
+def no_argument(function: str, name: str, known: Iterable[str]) -> EngineError:
+    """The error for an argument that a function does not have."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+    return EngineError(f"{function} has no argument '{name}'", hint)
+
+
 def short_traceback(function: Callable[P, T]) -> Callable[P, T]:
     """Drop the engine's own frames from an EngineError, so that the user's line stands last.
 
     Also from the KeyboardInterrupt with which a run ends in good order; where another one struck is worth seeing.
+    An argument that the function does not have is an EngineError with the nearest one.
     """
+    known = inspect.signature(function).parameters
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
+            for name in kwargs:
+                if name not in known:
+                    raise no_argument(function.__name__, name, known)
             return function(*args, **kwargs)
         except (EngineError, KeyboardInterrupt) as error:
             if not error.args:

@@ -31,6 +31,8 @@ def refused(message: str, model: nn.Module | None = None, data: object = None, *
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"epoch": 3}, "fit has no argument 'epoch'\n  hint: did you mean 'epochs'?"),
+        ({"patience": 3}, "hint: known: model, train, test, epochs"),
         ({"epochs": 0}, "epochs=0 is not a duration"),
         ({"epochs": "ten"}, "epochs='ten' is not a duration"),
         ({"epochs": 1.5}, "not a duration"),

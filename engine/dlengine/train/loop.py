@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import fields
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlengine.errors import EngineError
+from dlengine.errors import EngineError, no_argument
 from dlengine.parallel import Group, read_place
 from dlengine.parallel.place import pick_device
 from dlengine.train import rng, snapshot, tensors
@@ -44,9 +43,7 @@ class Loop:
         known = [each.name for each in fields(Settings) if each.init and each.name not in _OWN]
         for name in settings:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-                raise EngineError(f"Loop has no argument '{name}'", hint)
+                raise no_argument("Loop", name, known)
         self._settings = Settings(**settings)
         self._place = read_place()
         self._device = pick_device(self._settings.device, self._place)
