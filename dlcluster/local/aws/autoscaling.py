@@ -325,6 +325,9 @@ class AutoScaling(HookOperations, MoveOperations, NoticeOperations):
         zones = params.get("AvailabilityZones", [])
         if not zones:
             raise _invalid("At least one Availability Zone or VPC Subnet is required.")
+        known = {row["ZoneName"] for row in self._ec2(region, "describe_availability_zones")["AvailabilityZones"]}
+        if unknown := [zone for zone in zones if zone not in known]:
+            raise _invalid(f"Invalid availability zones: {unknown}")
         return [], zones
 
 

@@ -53,6 +53,7 @@ class Backend:
         told = EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER
         told["InstanceNetworkInterface.Association"] = return_if_not_empty
         told["Instance.StateReason"] = lambda reason: reason if reason and reason.code else None
+        told["Instance.HibernationOptions"] = lambda options: options or {"Configured": False}
         self._application = DomainDispatcherApplication(create_backend_app)
         moto_api_backend.reset()
 

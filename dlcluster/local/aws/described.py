@@ -14,6 +14,7 @@ from dlcluster.local.aws.wire import parse_form
 
 PAGE = 1000
 _LEAST = 5
+_ID = re.compile("i-[0-9a-f]{8}(?:[0-9a-f]{9})?")
 
 
 class InstanceDescriptions(QueryService):
@@ -64,6 +65,9 @@ def _check(named: list[str] | None, limit: int | None) -> None:
 
 
 def _refuse_unknown(named: list[str], known: set[str]) -> None:
+    for item in named:
+        if not _ID.fullmatch(item):
+            raise AwsError("InvalidInstanceID.Malformed", f'Invalid id: "{item}"')
     unknown = [item for item in dict.fromkeys(named) if item not in known]
     if unknown:
         what = f"ID '{unknown[0]}' does" if len(unknown) == 1 else f"IDs '{', '.join(unknown)}' do"

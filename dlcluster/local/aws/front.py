@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from dlcluster.local.aws import managed_policies
+from dlcluster.local.aws import managed_policies, validity
 from dlcluster.local.aws.backend import Answer, Backend
 from dlcluster.local.aws.calls import CallLog, Record
 from dlcluster.local.aws.capacity import Capacity
@@ -144,6 +144,7 @@ class Emulator:
                 raise strike.error
             refuse_expired(environ)
             self.permissions.check(call, environ)
+            validity.check(call, environ)
             self.faults.hidden.check(call)
             answer, error = self.tokens.once(call, lambda: self._done(call, environ, request_id))
             return self.faults.hidden.filter(call, answer, strike.hidden), error

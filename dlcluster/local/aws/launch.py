@@ -97,6 +97,8 @@ class Instances(QueryService):
             for item in result.get("StartingInstances", []):
                 if item["PreviousState"]["Name"] != "running":
                     self._compute.starting(item["InstanceId"])
+                else:
+                    item["CurrentState"] = item["PreviousState"]
             return result
 
     def _check_room(self, instance_ids: list[str], region: str) -> None:

@@ -10,6 +10,7 @@ from dlcluster.local.aws.backend import Backend
 from dlcluster.local.aws.query import AwsError, Context, QueryService
 
 _TAG_KEY = re.compile(r"[0-9a-zA-Z\-_+=,.@:]{1,255}")
+_WHILE_STOPPED = ("InstanceType", "UserData", "Kernel", "Ramdisk", "EnaSupport", "SriovNetSupport")
 _FIELDS = {
     "HttpTokens": "http_tokens",
     "HttpPutResponseHopLimit": "http_put_response_hop_limit",
@@ -20,13 +21,23 @@ _FIELDS = {
 
 
 class InstanceOptions(QueryService):
-    """ModifyInstanceMetadataOptions."""
+    """ModifyInstanceMetadataOptions, and what of an instance changes only while it is stopped."""
 
     complete = False
 
     def __init__(self, emulator: Any) -> None:
         super().__init__("ec2")
         self._backend: Backend = emulator.backend
+
+    def modify_instance_attribute(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
+        instance_id, named = params["InstanceId"], params.get("Attribute", "")
+        named = named[:1].upper() + named[1:]
+        with self._backend.lock:
+            state = self._backend.instance(context.region, instance_id)._state.name
+            if state != "stopped" and any(name in params or name == named for name in _WHILE_STOPPED):
+                message = f"The instance '{instance_id}' is not in the 'stopped' state."
+                raise AwsError("IncorrectInstanceState", message)
+            return self._backend.call("ec2", "ModifyInstanceAttribute", params, context.region)
 
     def modify_instance_metadata_options(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         instance_id = params["InstanceId"]

@@ -25,6 +25,7 @@ from dlcluster.local.aws.prices import PriceList, SpotPrices
 from dlcluster.local.aws.quotas import ServiceQuotas
 from dlcluster.local.aws.reservations import CapacityReservations
 from dlcluster.local.aws.scaling_policies import ScalingPolicies
+from dlcluster.local.aws.volumes import Volumes
 from dlcluster.local.aws.vpc_options import VpcOptions
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ SERVICES: dict[str, list[Callable[[Emulator], QueryService]]] = {
         Endpoints,
         VpcOptions,
         Networks,
+        Volumes,
     ],
     "fsx": [FileSystems],
     "ssm": [ImageParameters],
