@@ -125,6 +125,11 @@ def _format(self: ndarray, spec: str) -> str:
     return str(self)
 
 
+def _round(self: ndarray, digits: int | None = None) -> Any:
+    """round(x) is a whole number of Python's, round(x, 2) an array, as for NumPy's scalars."""
+    return NATIVE["round"](self, digits) if digits is not None else round(_number(float)(self))
+
+
 def _contains(self: ndarray, value: Any) -> bool:
     return bool((self == value).any())
 
@@ -143,5 +148,5 @@ DUNDERS: dict[str, Any] = {
     "getitem": indexing.get, "setitem": indexing.put, "iter": iterate, "len": _len, "bool": _bool,
     "float": _number(float), "int": _number(int), "complex": _number(complex), "index": _index, "contains": _contains,
     "repr": printing.text, "str": printing.plain, "format": _format, "reduce": _reduce, "deepcopy": _deepcopy,
-    "copy": copied, "divmod": _divmod, "rdivmod": _rdivmod, "torch_function": classmethod(torch_function),
+    "copy": copied, "round": _round, "divmod": _divmod, "rdivmod": _rdivmod, "torch_function": classmethod(torch_function),
 }  # fmt: skip

@@ -37,6 +37,14 @@ def test_a_number_formats_as_a_number() -> None:
         f"{np.zeros(2):.3f}"
 
 
+def test_a_number_rounds_to_a_whole_number_or_an_array() -> None:
+    x = np.array([1.25, -2.5])
+    assert (round(x[0]), type(round(x[1]))) == (1, int)
+    assert (float(round(x[0], 1)), round(x, 1).tolist()) == (1.2, [1.2, -2.5])
+    with pytest.raises(TypeError, match="0-dimensional"):
+        round(x)
+
+
 def test_65_of_numpys_70_attributes_are_there() -> None:
     names = [name for name in dir(numpy.ndarray) if name[0] != "_"]
     assert sum(hasattr(np.ndarray, name) for name in names) >= 65
