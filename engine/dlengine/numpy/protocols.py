@@ -148,5 +148,6 @@ DUNDERS: dict[str, Any] = {
     "getitem": indexing.get, "setitem": indexing.put, "iter": iterate, "len": _len, "bool": _bool,
     "float": _number(float), "int": _number(int), "complex": _number(complex), "index": _index, "contains": _contains,
     "repr": printing.text, "str": printing.plain, "format": _format, "reduce": _reduce, "deepcopy": _deepcopy,
-    "copy": copied, "round": _round, "divmod": _divmod, "rdivmod": _rdivmod, "torch_function": classmethod(torch_function),
+    "copy": copied, "round": _round, "divmod": _divmod, "rdivmod": _rdivmod,
+    "torch_function": classmethod(torch_function),
 }  # fmt: skip
