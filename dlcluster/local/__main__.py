@@ -39,7 +39,7 @@ def main() -> int:
     home.create()
     if arguments.detach:
         return _detach(lambda ready: _serve(home, arguments, idle, ready), home.log)
-    return _serve(home, arguments, idle, lambda daemon: _show(daemon, arguments.region))
+    return _serve(home, arguments, idle, lambda daemon: _show(daemon, arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,12 +105,13 @@ def _redirect(log: Path) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _show(daemon: Daemon, region: str) -> None:
+def _show(daemon: Daemon, arguments: argparse.Namespace) -> None:
+    nodes = "" if arguments.no_nodes else f"; its nodes answer SSH on port {daemon.ssh_port}"
     print(
-        f"The embedded cloud listens at {daemon.endpoint}; its nodes answer SSH on port {daemon.ssh_port}.\n"
+        f"The embedded cloud listens at {daemon.endpoint}{nodes}.\n"
         "Ctrl-C ends it; the next start in this home goes on with what it held.\n\n"
         f"export AWS_ENDPOINT_URL={daemon.endpoint}\n"
-        f"export AWS_DEFAULT_REGION={region}\n"
+        f"export AWS_DEFAULT_REGION={arguments.region}\n"
         "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local",
         flush=True,
     )

@@ -90,7 +90,10 @@ class World:
         if stack and stack.busy:
             stack = stacks.follow(self.session, stack, ignore)
         if stack and stacks.delete(self.session, stack, ignore):
-            raise UserError("something is left")
+            failed = [event for event in stacks.events_since(self.session, stack.id, "") if event.failed]
+            raise UserError(
+                f"something is left: {[(event.logical_id, event.status, event.reason) for event in failed]}"
+            )
 
     def status(self) -> str:
         stack = stacks.find(self.session, self.name)
