@@ -106,9 +106,9 @@ def _redirect(log: Path) -> None:
 
 
 def _show(daemon: Daemon, arguments: argparse.Namespace) -> None:
-    nodes = "" if arguments.no_nodes else f"; its nodes answer SSH on port {daemon.ssh_port}"
+    nodes = "" if arguments.no_nodes else f"; its nodes answer SSH on port {daemon.ssh_port}."
     print(
-        f"The embedded cloud listens at {daemon.endpoint}{nodes}.\n"
+        f"The embedded cloud listens at {daemon.endpoint}{nodes}\n"
         "Ctrl-C ends it; the next start in this home goes on with what it held.\n\n"
         f"export AWS_ENDPOINT_URL={daemon.endpoint}\n"
         f"export AWS_DEFAULT_REGION={arguments.region}\n"
