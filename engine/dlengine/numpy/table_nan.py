@@ -120,8 +120,8 @@ def _spread(name: str, finish: Callable[[Tensor], Tensor]) -> None:
         where: Any = True, mean: Any = _NO, correction: Any = _NO,
     ) -> Any:  # fmt: skip
         x = floating(a, dtype)
-        if x.dim() == 0 and axes_of(axis, 0) == ():
-            axis = None  # NumPy takes a number's absent axis here
+        if x.dim() == 0 and is_inexact(a.dtype) and axes_of(axis, 0) == ():
+            axis = None  # NumPy takes a number's absent axis here, if it may be NaN
         valid = wrap(_valid(x, where))
         steps = ddof if correction is _NO else correction
         found = NATIVE["var"](wrap(x), axis, ddof=steps, keepdims=keepdims is True, where=valid, mean=mean)._tensor
