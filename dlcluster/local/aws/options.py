@@ -10,7 +10,7 @@ from dlcluster.local.aws.backend import Backend
 from dlcluster.local.aws.query import AwsError, Context, QueryService
 
 _TAG_KEY = re.compile(r"[0-9a-zA-Z\-_+=,.@:]{1,255}")
-_WHILE_STOPPED = ("InstanceType", "UserData", "Kernel", "Ramdisk", "EnaSupport", "SriovNetSupport")
+_WHILE_STOPPED = ("InstanceType", "UserData", "EbsOptimized", "Kernel", "Ramdisk", "EnaSupport", "SriovNetSupport")
 _FIELDS = {
     "HttpTokens": "http_tokens",
     "HttpPutResponseHopLimit": "http_put_response_hop_limit",

@@ -109,3 +109,13 @@ def test_a_group_names_zones_that_there_are(cloud: Any, ec2: Any) -> None:
     asked = {"AutoScalingGroupName": "g", "LaunchTemplate": {"LaunchTemplateName": "zones"}, "MinSize": 0, "MaxSize": 0}
     create = cloud.client("autoscaling").create_auto_scaling_group
     assert refusal(create, **asked, AvailabilityZones=["us-east-1q"]) == "ValidationError"
+
+
+def test_what_groups_cannot_have_here_is_refused_by_name(cloud: Any) -> None:
+    scaling = cloud.client("autoscaling")
+    assert refusal(scaling.put_warm_pool, AutoScalingGroupName="g") == "InvalidAction"
+    assert refusal(scaling.attach_load_balancers, AutoScalingGroupName="g", LoadBalancerNames=["x"]) == "InvalidAction"
+    asked = {"AutoScalingGroupName": "g", "MinSize": 0, "MaxSize": 0, "AvailabilityZones": ["us-east-1a"]}
+    template = {"LaunchTemplateName": "zones"}
+    with pytest.raises(ClientError, match="Not emulated: TargetGroupARNs"):
+        scaling.create_auto_scaling_group(**asked, LaunchTemplate=template, TargetGroupARNs=["arn:aws:target"])

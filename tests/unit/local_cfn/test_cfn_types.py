@@ -290,3 +290,47 @@ def test_names_of_ones_own_in_iam_need_the_greater_capability(account: Any, kind
     template = {"Resources": {"One": {"Type": f"AWS::IAM::{kind}", "Properties": properties}}}
     with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_NAMED_IAM\]"):
         account.begin("named", template)
+
+
+def test_a_template_of_the_cdk_deploys(deploy: Any, account: Any) -> None:
+    """With its rule on the bootstrap version, its condition on regions and its metadata."""
+    version = "/cdk-bootstrap/hnb659fds/version"
+    template = {
+        "Resources": {
+            "Topic": {"Type": "AWS::SNS::Topic", "Metadata": {"aws:cdk:path": "app/Topic/Resource"}},
+            "CDKMetadata": {
+                "Type": "AWS::CDK::Metadata",
+                "Properties": {"Analytics": "v2:deflate64:H4sIAAA"},
+                "Condition": "CDKMetadataAvailable",
+            },
+        },
+        "Conditions": {
+            "CDKMetadataAvailable": {
+                "Fn::Or": [{"Fn::Equals": [{"Ref": "AWS::Region"}, name]} for name in ("eu-west-1", "us-east-1")]
+            }
+        },
+        "Parameters": {"BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": version}},
+        "Rules": {
+            "CheckBootstrapVersion": {
+                "Assertions": [
+                    {
+                        "Assert": {"Fn::Not": [{"Fn::Contains": [["1", "2", "3"], {"Ref": "BootstrapVersion"}]}]},
+                        "AssertDescription": "CDK bootstrap stack version 6 required.",
+                    }
+                ]
+            }
+        },
+    }
+    account.client("ssm").put_parameter(Name=version, Value="21", Type="String")
+    ids = deploy("cdk", template)["Ids"]
+    assert set(ids) == {"Topic", "CDKMetadata"}
+    template["Resources"]["CDKMetadata"]["Properties"]["Analytics"] = "v2:deflate64:other"
+    assert account.update("cdk", template)["StackStatus"] == "UPDATE_COMPLETE"
+    account.client("ssm").delete_parameter(Name=version)
+    del template["Resources"]["CDKMetadata"]
+    with pytest.raises(ClientError, match="Unable to fetch parameters"):
+        account.update("cdk", template)
+    account.client("ssm").put_parameter(Name=version, Value="2", Type="String")
+    with pytest.raises(ClientError, match="CDK bootstrap stack version 6 required"):
+        account.update("cdk", template)
+    account.client("ssm").delete_parameter(Name=version)

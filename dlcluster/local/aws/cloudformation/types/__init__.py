@@ -11,6 +11,7 @@ from dlcluster.local.aws.cloudformation.types.autoscaling_rules import (
 )
 from dlcluster.local.aws.cloudformation.types.base import Kind
 from dlcluster.local.aws.cloudformation.types.budgets import Budget
+from dlcluster.local.aws.cloudformation.types.cdk import CdkMetadata
 from dlcluster.local.aws.cloudformation.types.cloudwatch import Alarm, CompositeAlarm, Dashboard
 from dlcluster.local.aws.cloudformation.types.ec2_attach import (
     EipAssociation,
@@ -64,7 +65,8 @@ from dlcluster.local.aws.cloudformation.types.waiting import WaitCondition, Wait
 
 _CLASSES: tuple[type[Kind], ...] = (
     AccessKey, AccessPoint, Alarm, Alias, AutoScalingGroup, Bucket, BucketPolicy, Budget, CapacityReservation,
-    CompositeAlarm, Dashboard, DhcpOptions, EfsFileSystem, Eip, EipAssociation, FlowLog, FsxFileSystem, Group,
+    CdkMetadata, CompositeAlarm, Dashboard, DhcpOptions, EfsFileSystem, Eip, EipAssociation, FlowLog, FsxFileSystem,
+    Group,
     Instance, InstanceProfile, InternetGateway, Key, KeyPair, LaunchConfiguration, LaunchTemplate, LifecycleHook,
     LogGroup, LogStream, ManagedPolicy, MetricFilter, MountTarget, NatGateway, NestedStack, NetworkAcl,
     NetworkAclEntry, NetworkInterface, NetworkInterfaceAttachment, Parameter, PlacementGroup, Policy, Queue,
