@@ -13,6 +13,16 @@ from dlengine.numpy.core import ndarray, tensor_of, wrap
 from dlengine.numpy.native import NATIVE, native, same_dtype
 from dlengine.numpy.table_reductions import floating
 
+
+def _horner(factors: list[float], at: Any) -> Any:
+    total = numpy.full_like(at, factors[0])
+    with numpy.errstate(all="ignore"):
+        for factor in factors[1:]:
+            total *= at
+            total += factor
+    return total
+
+
 _NONE: Any = (None, None)
 
 
@@ -21,9 +31,7 @@ def polyval(p: Any, x: Any) -> Any:
     factors, points = (p._tensor, x._tensor) if type(p) is type(x) is ndarray else _NONE
     if factors is not None and factors.dtype is points.dtype is not torch.bool and factors.dim() == 1 and len(factors):
         if fallback.small(factors, points):
-            with numpy.errstate(all="ignore"):
-                found = numpy.polyval(factors.detach().numpy(), points.detach().numpy())
-            return wrap(torch.from_numpy(numpy.asarray(found)))
+            return wrap(torch.from_numpy(_horner(factors.tolist(), points.detach().numpy())))
         first, *rest = factors.unbind()
         total = first.expand(points.shape)
         for coefficient in rest:

@@ -170,7 +170,7 @@ def _vectors(a: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """Errors: ValueError for what has more than one axis."""
     if a.dim() > 1 or v.dim() > 1:
         raise ValueError(f"object too deep for desired array: shapes {tuple(a.shape)} and {tuple(v.shape)}")
-    return torch.atleast_1d(a), torch.atleast_1d(v)
+    return a if a.dim() else a.reshape(1), v if v.dim() else v.reshape(1)
 
 
 _MODES = ("full", "same", "valid")

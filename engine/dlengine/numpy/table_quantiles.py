@@ -10,7 +10,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from dlengine.numpy import devices, errors
+from dlengine.numpy import devices, errors, fallback
 from dlengine.numpy.core import tensor_of, wrap, write
 from dlengine.numpy.dtypes import default_float, is_inexact, promote
 from dlengine.numpy.native import NATIVE, Dtype, native, same_dtype
@@ -89,13 +89,26 @@ def _spread_over(weights: Tensor, a: Tensor, axis: Any, axes: tuple[int, ...]) -
 
 def _between(x: Tensor, place: float, dim: int) -> Tensor:
     """What stands at a place of the sorted line, or between two places; NaN where the line has one."""
-    ordered = torch.sort(x, dim).values
     low = int(place)
+    if fallback.small(x):
+        return torch.from_numpy(_between_on_host(x.detach().numpy(), low, place - low, dim))
+    ordered = torch.sort(x, dim).values
     value = ordered.select(dim, low)
     if place > low:
         value = torch.lerp(value, ordered.select(dim, low + 1), place - low)
     last = ordered.select(dim, -1)  # where NaNs are sorted to
     return torch.where(last.isnan(), last, value)
+
+
+def _between_on_host(x: Any, low: int, part: float, dim: int) -> Any:
+    ordered = numpy.sort(x, dim)
+    value = ordered.take(low, dim)
+    last = ordered.take(-1, dim)
+    with numpy.errstate(all="ignore"):
+        if part:
+            after = ordered.take(low + 1, dim)
+            value = value + (after - value) * part if part < 0.5 else after - (after - value) * (1 - part)
+        return numpy.where(last == last, value, last)  # a NaN is none of its equals
 
 
 def merged(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
@@ -166,6 +179,12 @@ def cov(
         x = torch.cat(same_dtype(x, other.mT if not rowvar and other.shape[0] != 1 else other))
     correction = (0 if bias else 1) if ddof is None else int(ddof)
     if fweights is None and aweights is None and x.shape[1] > correction:
+        if fallback.small(x):
+            host = x.detach().numpy()
+            with numpy.errstate(all="ignore"):
+                host = host - numpy.add.reduce(host, 1, keepdims=True) / host.shape[1]
+                found = numpy.dot(host, host.T) / (host.shape[1] - correction)
+            return torch.from_numpy(found).squeeze()
         apart = x - x.mean(1, True)
         return ((apart @ apart.mH) / (x.shape[1] - correction)).squeeze()
     return torch.cov(x, correction=correction, fweights=fweights, aweights=aweights)
