@@ -353,6 +353,9 @@ def cloud(home: Path, keys: Keys) -> Cloud:
 
 @pytest.fixture(scope="module")
 def shared_cloud(keys: Keys) -> Iterator[Cloud]:
-    """A daemon for the tests of a module."""
+    """A daemon for the tests of a module, which does not end while tests run that have no use for it."""
     with own_home() as path:
-        yield Cloud(path, keys, client.ensure(path))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DLCLUSTER_LOCAL_IDLE_SECONDS", "0")
+            daemon = client.ensure(path)
+        yield Cloud(path, keys, daemon)
