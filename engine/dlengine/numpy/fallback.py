@@ -46,6 +46,11 @@ def tracked(tensor: Tensor) -> bool:
     return forward._current_level >= 0 and forward.unpack_dual(tensor).tangent is not None
 
 
+def followed(tensor: Tensor) -> bool:
+    """Whether a gradient, a transform or torch.compile follows this tensor."""
+    return is_compiling() or tracked(tensor)
+
+
 _FLOATS = frozenset({torch.float32, torch.float64})
 SMALL = 32 * 32  # elements, up to which a call of NumPy's is cheaper than several of torch's
 

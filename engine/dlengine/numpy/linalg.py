@@ -212,7 +212,7 @@ def qr(a: Tensor, mode: str = "reduced") -> Any:
     if mode == "raw":
         reflectors, factors = torch.geqrf(_matrix(a))
         return reflectors.mT, factors
-    found = _tried(torch.linalg.qr, a, False, "reduced" if mode == "r" and fallback.tracked(a) else mode)
+    found = _tried(torch.linalg.qr, a, False, "reduced" if mode == "r" and fallback.followed(a) else mode)
     return found.R if mode == "r" else _named(QRResult, found)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from dlengine.numpy import errors
 from dlengine.numpy.core import device_of, ndarray, tensor_of, wrap, writable, write
 from dlengine.numpy.dtypes import default_float, is_inexact, torch_dtype
-from dlengine.numpy.fallback import tracked
+from dlengine.numpy.fallback import followed
 
 _FAST = {
     "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
@@ -121,7 +121,7 @@ def at(ufunc: Any, array: Any, indices: Any, values: Any) -> None:
     if ufunc.__name__ in ("add", "subtract") and tensor.dtype is not torch.bool:
         signed = value.to(tensor.dtype) if ufunc.__name__ == "add" else -value.to(tensor.dtype)
         tensor.index_put_(spots, signed, accumulate=True)
-    elif ufunc.__name__ in _SCATTER and tensor.is_contiguous() and not (tracked(tensor) or tracked(value)):
+    elif ufunc.__name__ in _SCATTER and tensor.is_contiguous() and not (followed(tensor) or followed(value)):
         flat = tensor.view(-1)
         flat.scatter_reduce_(0, places.reshape(-1), value.to(tensor.dtype), _SCATTER[ufunc.__name__])
     else:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from dlengine.numpy import devices, errors, fallback
 from dlengine.numpy.core import tensor_of, wrap, write
@@ -24,7 +25,7 @@ def _probabilities(q: Any, x: Tensor, scale: float) -> Tensor:
     found = (tensor_of(q, x.device).to(torch.float64) / scale).to(
         x.dtype if x.dtype.is_floating_point else default_float()
     )
-    if bool(((found < 0) | (found > 1)).any()):
+    if not is_compiling() and bool(((found < 0) | (found > 1)).any()):
         raise ValueError(
             "Quantiles must be in the range [0, 1]" if scale == 1 else "Percentiles must be in the range [0, 100]"
         )
@@ -38,17 +39,18 @@ def _quantile(name: str, scale: float, skip_nan: bool) -> Callable[..., Any]:
              method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:  # fmt: skip
         axes = errors.normal_axes(axis, a.dim())
         keepdims = bool(keepdims) and keepdims is not _NO
-        if method == "linear" and scale == 1 and type(q) is not float and not is_inexact(tensor_of(q, a.device).dtype):
-            method = "lower"  # of 0 or 1: the least or the largest element itself, of the array's dtype
         x = floating(a)
+        asked: Any = q if type(q) is float else tensor_of(q, a.device)
+        if method == "linear" and scale == 1 and isinstance(asked, Tensor) and not is_inexact(asked.dtype):
+            method = "lower"  # of 0 or 1: the least or the largest element itself, of the array's dtype
         plain = method == "linear" and weights is None
         if plain and type(q) is float and 0 <= q <= scale and len(axes) == 1 and x.numel() and out is None:
             if skip_nan:
                 return function(x, q / scale, axes[0], keepdims)
             value = _between(x, q / scale * (x.shape[axes[0]] - 1), axes[0])
             return value.unsqueeze(axes[0]) if keepdims else value
-        several = numpy.ndim(q) > 0  # an array of them takes part in the dtype, a number does not
-        wide = promote(x.dtype, devices.fitting(tensor_of(q, x.device).dtype, x.device)) if several else x.dtype
+        several = isinstance(asked, Tensor) and asked.dim() > 0  # an array takes part in the dtype, a number does not
+        wide = promote(x.dtype, devices.fitting(asked.dtype, x.device)) if several else x.dtype
         if plain:
             flat, shape = merged(x.to(wide), axes)
             points = _probabilities(q, flat, scale)

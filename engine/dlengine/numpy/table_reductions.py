@@ -240,7 +240,7 @@ def _variance(
 
 def root_of(value: Tensor) -> Tensor:
     """The square root, whose derivative at zero is zero, as torch.std's is."""
-    if not is_compiling() and not fallback.tracked(value):
+    if not fallback.followed(value):
         return torch.sqrt(value)
     flat = value == 0
     return torch.where(flat, value, torch.sqrt(torch.where(flat, 1.0, value)))

@@ -73,9 +73,23 @@ def assignments(x: Any, y: Any) -> Any:
     return z
 
 
+def quantiles(x: Any, y: Any) -> Any:
+    a = np.asarray(x)
+    found = np.quantile(a, 0.3, axis=(0, 1)) + np.quantile(a, [0.2, 0.7], axis=1, method="hazen").sum()
+    return found + np.std(a, axis=0, where=np.asarray(y) > -9).sum() + np.linalg.qr(a, mode="r")[0, 0]
+
+
 @pytest.mark.parametrize(
     "function",
-    [matmul_of_array_and_tensor, matmul_of_tensor_and_array, matmul_in_place, operators, methods, assignments],
+    [
+        matmul_of_array_and_tensor,
+        matmul_of_tensor_and_array,
+        matmul_in_place,
+        operators,
+        methods,
+        assignments,
+        quantiles,
+    ],
     ids=lambda function: function.__name__,
 )
 def test_operators_methods_and_assignments_compile_as_one_graph(function: Any) -> None:
