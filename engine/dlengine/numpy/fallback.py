@@ -51,6 +51,11 @@ def followed(tensor: Tensor) -> bool:
     return is_compiling() or tracked(tensor)
 
 
+def readable(tensor: Tensor) -> bool:
+    """Whether a check may look at the values: not inside torch.compile, vmap or jvp."""
+    return not is_compiling() and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
 _FLOATS = frozenset({torch.float32, torch.float64})
 SMALL = 32 * 32  # elements, up to which a call of NumPy's is cheaper than several of torch's
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
-from torch.compiler import is_compiling
 
 from dlengine.numpy import devices, errors, fallback
 from dlengine.numpy.core import tensor_of, wrap, write
@@ -25,7 +24,7 @@ def _probabilities(q: Any, x: Tensor, scale: float) -> Tensor:
     found = (tensor_of(q, x.device).to(torch.float64) / scale).to(
         x.dtype if x.dtype.is_floating_point else default_float()
     )
-    if not is_compiling() and bool(((found < 0) | (found > 1)).any()):
+    if fallback.readable(found) and bool(((found < 0) | (found > 1)).any()):
         raise ValueError(
             "Quantiles must be in the range [0, 1]" if scale == 1 else "Percentiles must be in the range [0, 100]"
         )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dlengine.numpy.dtypes import is_inexact
+from dlengine.numpy.fallback import readable
 
 # Hyndman and Fan's continuous definitions: the place n q + alpha + q (1 - alpha - beta) - 1, and what lies between.
 _CONTINUOUS = {
@@ -61,14 +62,15 @@ def weighted(x: Tensor, q: Tensor, method: str, skip_nan: bool, weights: Tensor)
     """The first of the sorted numbers whose weights together reach q. Errors: ValueError for other methods."""
     if method != "inverted_cdf":
         raise ValueError(f"Only method 'inverted_cdf' supports weights: got: {method}.")
-    if bool((weights < 0).any()):
+    if readable(weights) and bool((weights < 0).any()):
         raise ValueError("Weights must be non-negative.")
     order = torch.argsort(x, dim=-1, stable=True)
     ordered, mass = x.gather(-1, order), weights.expand(x.shape).gather(-1, order).double()
     gaps = torch.isnan(ordered) if is_inexact(x.dtype) else torch.zeros_like(ordered, dtype=torch.bool)
     share = (torch.where(gaps, 0.0, mass) if skip_nan else mass).cumsum(-1)
     share = share / share[..., -1:]
-    if bool((torch.isnan(share[..., -1]) & ~(skip_nan & gaps.all(-1))).any()):
+    unknown = torch.isnan(share[..., -1]) & ~(skip_nan & gaps.all(-1))
+    if readable(unknown) and bool(unknown.any()):
         raise ValueError("Weights included NaN, inf or were all zero.")
     share = torch.where(share == 0, -1.0, share)  # the quantile of 0 is the first number with a weight
     place = torch.searchsorted(share.contiguous(), q.expand((*share.shape[:-1], len(q))).contiguous())

@@ -8,7 +8,6 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
-from torch.compiler import is_compiling
 
 from dlengine.numpy import errors, fallback
 from dlengine.numpy.core import ndarray, tensor_of, wrap, write
@@ -369,7 +368,7 @@ def average(
 
 
 def _check_total(total: Tensor) -> None:
-    if not total.requires_grad and not is_compiling() and not total.all():
+    if not total.requires_grad and fallback.readable(total) and not total.all():
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
 
 

@@ -254,3 +254,19 @@ def test_first_derivatives_that_were_wrong(text: str, kinds: str) -> None:
 @pytest.mark.parametrize(("text", "kinds"), LINES, ids=lambda text: text)
 def test_first_and_second_derivatives_with_every_option(text: str, kinds: str) -> None:
     check(text, kinds, 2)
+
+
+BY_VALUE = ("aweights", "polydiv", "lstsq")  # they decide by values, which vmap does not show
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "kinds"), [line for line in LINES if not any(word in line[0] for word in BY_VALUE)], ids=lambda text: text
+)
+def test_every_option_inside_vmap(text: str, kinds: str) -> None:
+    function = function_of(text, kinds)
+    pairs = [np.stack([each, each * 1.01]) for each in _table.arguments(text, kinds)]
+    mapped = numpy.asarray(np.vmap(function)(*pairs))
+    for index in range(2):
+        alone = numpy.asarray(function(*[pair[index] for pair in pairs]))
+        numpy.testing.assert_allclose(mapped[index], alone, rtol=1e-6, atol=1e-9)
