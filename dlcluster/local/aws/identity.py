@@ -21,7 +21,11 @@ class Identity(QueryService):
     def get_caller_identity(self, params: dict[str, Any], context: Context) -> dict[str, Any]:
         session = self._emulator.compute.sessions.find(context.access_key)
         if session is None:
-            return self._emulator.backend.call("sts", "GetCallerIdentity", params, context.region, context.access_key)
+            backend = self._emulator.backend
+            found = backend.call("sts", "GetCallerIdentity", params, context.region, context.access_key)
+            if ":user/" in found["Arn"]:  # users are IAM's, sessions STS's
+                found["Arn"] = found["Arn"].replace(":sts::", ":iam::")
+            return dict(found)
         role = find_role(context.account_id, session.role)
         return {
             "UserId": f"{role.id if role else 'AROA'}:{session.instance_id}",

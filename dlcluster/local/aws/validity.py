@@ -10,6 +10,7 @@ from typing import Any
 from dlcluster.local.aws.routing import Call
 from dlcluster.local.aws.wire import AwsError
 
+_TRIED = ("RunInstances", "DescribeInstances")  # what these refuse, they refuse in a dry run too
 _TAG_KEY = re.compile(r"Tag\.\d+\.Key$")
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
@@ -22,6 +23,8 @@ def check(call: Call, environ: dict[str, Any]) -> None:
         _tags(call)
     if test := _TESTS.get((call.service, call.action)):
         test(call, environ)
+    if call.service == "ec2" and call.form.get("DryRun", "").lower() == "true" and call.action not in _TRIED:
+        raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
 
 
 def _tags(call: Call) -> None:

@@ -119,3 +119,19 @@ def test_what_groups_cannot_have_here_is_refused_by_name(cloud: Any) -> None:
     template = {"LaunchTemplateName": "zones"}
     with pytest.raises(ClientError, match="Not emulated: TargetGroupARNs"):
         scaling.create_auto_scaling_group(**asked, LaunchTemplate=template, TargetGroupARNs=["arn:aws:target"])
+
+
+def test_a_dry_run_makes_and_removes_nothing(ec2: Any) -> None:
+    vpc = ec2.create_vpc(CidrBlock="127.9.0.0/16")["Vpc"]["VpcId"]
+    before = len(ec2.describe_vpcs()["Vpcs"])
+    assert refusal(ec2.create_vpc, CidrBlock="127.9.0.0/16", DryRun=True) == "DryRunOperation"
+    assert refusal(ec2.delete_vpc, VpcId=vpc, DryRun=True) == "DryRunOperation"
+    storage = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3"}
+    assert refusal(ec2.create_vpc_endpoint, **storage, DryRun=True) == "DryRunOperation"
+    assert len(ec2.describe_vpcs()["Vpcs"]) == before
+    assert ec2.describe_vpc_endpoints()["VpcEndpoints"] == []
+    ec2.delete_vpc(VpcId=vpc)
+
+
+def test_a_user_is_one_of_iam(cloud: Any) -> None:
+    assert cloud.client("sts").get_caller_identity()["Arn"].startswith("arn:aws:iam::123456789012:user/")
