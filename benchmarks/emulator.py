@@ -50,8 +50,8 @@ def main() -> None:
             "DescribeStacks says that it is complete, asked every 10 ms; the first of all is left out.",
             f"{NODES} nodes of their own: RunInstances of {NODES}, until all run. The group: CreateAutoScalingGroup, "
             "until all are in service. Runs are interleaved.",
-            f"{MANY} instances: boto3's time to parse the answer is part of it. Nearly half of that goes into the three "
-            "dates of each instance, which AWS sends in the same form.",
+            f"{MANY} instances: boto3's time to parse the answer is part of it. Nearly half of that goes into "
+            "the three dates of each instance, which AWS sends in the same form.",
         ],
     )
 
