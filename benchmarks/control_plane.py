@@ -36,6 +36,8 @@ def main() -> None:
             "`up` is timed from nothing: the embedded cloud's process is stopped before each run.",
             "`train` runs in the script's directory: every job copies it on every worker, so files cost time.",
             "Plain torchrun: the same script, Python and addresses, started by hand without SSH; runs are interleaved.",
+            "`train` can add less than nothing: its agents do not wait for their next look at the rendezvous, and end "
+            "without taking torch down object by object. Plain torchrun does both.",
         ],
     )
 
