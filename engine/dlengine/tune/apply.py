@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 
 from dlengine.tune import direct, rewrite
-from dlengine.tune.plan import Plan
+from dlengine.tune.plan import PLAIN, Plan
 
 _FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
 
@@ -30,6 +31,8 @@ def applied(plan: Plan, model: nn.Module, optimizer: torch.optim.Optimizer | Non
             _align(optimizer)
             if plan.fused:
                 undo.enter_context(fused(optimizer))
+            elif plan != PLAIN:
+                undo.enter_context(replaced(optimizer, direct.bare(optimizer)))
         if plan.threads:
             undo.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(plan.threads)
@@ -74,7 +77,17 @@ def fused(optimizer: torch.optim.Optimizer) -> Iterator[None]:
             for parameter in group["params"]:
                 if optimizer.state[parameter].get("momentum_buffer") is None:
                     optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-    step = direct.step(optimizer) if groups else None
+    try:
+        with replaced(optimizer, direct.step(optimizer) if groups else None):
+            yield
+    finally:
+        for group in groups:
+            group["fused"] = None
+
+
+@contextmanager
+def replaced(optimizer: torch.optim.Optimizer, step: Callable[..., Any] | None) -> Iterator[None]:
+    """A block in which the optimizer's `step` is another one, if there is another one."""
     if step is not None:
         vars(optimizer)["step"] = step
     try:
@@ -82,8 +95,6 @@ def fused(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     finally:
         if step is not None:
             vars(optimizer).pop("step", None)
-        for group in groups:
-            group["fused"] = None
 
 
 def may_fuse(optimizer: torch.optim.Optimizer) -> bool:

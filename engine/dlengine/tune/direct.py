@@ -1,4 +1,4 @@
-"""Fused kernels without the bookkeeping round them: hooks, records and grouping cost 50 microseconds a step of SGD.
+"""Steps without the bookkeeping round them: hooks, records and grouping cost 50 microseconds a step of SGD.
 
 Also without loading torch.compile, which torch's `step` does to tell it where to stop.
 """
@@ -14,17 +14,18 @@ from torch.optim import optimizer as torch_optimizer
 
 
 def step(optimizer: torch.optim.Optimizer) -> Callable[..., Any] | None:
-    """A stand-in for `optimizer.step`; None where somebody has replaced that.
+    """A stand-in for `optimizer.step` under a fused kernel; None where there is none.
 
     Steps with a closure or hooks are torch's own.
     """
-    if "step" in vars(optimizer):
+    return None if "step" in vars(optimizer) else _of_sgd(optimizer) or bare(optimizer)
+
+
+def bare(optimizer: torch.optim.Optimizer) -> Callable[..., Any] | None:
+    """What torch wrote as this optimizer's step, without what it wrapped round it; None for others' optimizers."""
+    own = not type(optimizer).__module__.startswith("torch.optim")
+    if own or "step" in vars(optimizer) or optimizer.defaults.get("differentiable"):
         return None
-    return _of_sgd(optimizer) or _bare(optimizer)
-
-
-def _bare(optimizer: torch.optim.Optimizer) -> Callable[..., Any]:
-    """What torch wrote for this optimizer, without what it wrapped round it."""
     usual, written = optimizer.step, inspect.unwrap(type(optimizer).step)
 
     def direct(closure: Any = None) -> Any:

@@ -335,6 +335,43 @@ def test_the_direct_step_of_sgd_is_torchs_fused_one_bit_for_bit(extra):
     assert torch.equal(*weights)
 
 
+OTHERS = ["Adam", "AdamW", "Adagrad", "RMSprop", "Adadelta", "Adamax", "ASGD", "NAdam", "RAdam", "Rprop", "Adafactor"]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_steps_of_torchs_optimizers_without_their_wrapping_are_the_same_bit_for_bit(kind):
+    weights = []
+    for direct in (False, True):
+        model = network()
+        optimizer = getattr(torch.optim, kind)(model.parameters(), lr=0.01)
+        with applied(Plan(allocator=True, fused=kind in ("Adam", "AdamW", "Adagrad")), model, optimizer):
+            step = optimizer.step if direct else lambda made=optimizer: type(made).step(made)
+            for _ in range(3):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(batch()[0]), batch()[1]).backward()
+                step()
+        assert "step" not in vars(optimizer)
+        states = [each for state in optimizer.state.values() for each in state.values()]
+        assert not any(each.requires_grad for each in states if isinstance(each, torch.Tensor))
+        weights.append(nn.utils.parameters_to_vector(model.parameters()))
+    assert torch.equal(*weights)
+
+
+def test_optimizers_of_others_and_plain_torch_keep_their_step():
+    class Own(torch.optim.SGD):
+        def step(self, closure=None):
+            raise AssertionError
+
+    model = network()
+    for plan, optimizer in [
+        (Plan(allocator=True), Own(model.parameters(), lr=0.1)),
+        (Plan(allocator=True), torch.optim.Adam(model.parameters(), differentiable=True)),
+        (Plan(), torch.optim.Adam(model.parameters())),
+    ]:
+        with applied(plan, model, optimizer):
+            assert "step" not in vars(optimizer)
+
+
 def test_hooks_of_an_optimizer_are_called():
     calls = []
     optimizer = sgd(network().parameters())
