@@ -18,7 +18,8 @@ def run_local_status(json_: bool) -> int:
         print_json(found)
     elif not found.get("running"):
         held = "again with what it held" if found.get("kept") else ""
-        render.err.print(f"the embedded cloud does not run; `dlcluster up` starts it {held}".rstrip())
+        died = f" (it died {render.age(time.time() - found['crashed']['last_seen'])} ago)" if "crashed" in found else ""
+        render.err.print(f"the embedded cloud does not run{died}; `dlcluster up` starts it {held}".rstrip())
     else:
         for key, value in found.items():
             render.out.print(f"{key.replace('_', ' '):<12} {_text(key, value)}")
