@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import _compile
 
 _COMPILER = "torch._dynamo"
 _KNOWN = "__dynamo_disable"  # where torch remembers what the compiler made of a method
@@ -35,7 +34,10 @@ def without_compiler() -> Iterator[None]:
 
 def _marked() -> list[tuple[Callable[..., Any], Callable[..., Any]]]:
     """The functions that torch will mark, with the methods that call them."""
-    code = getattr(_compile._disable_dynamo(len), "__code__", None)
+    marks = getattr(torch, "_disable_dynamo", None)
+    code = None if marks is None else getattr(marks(len), "__code__", None)
+    if code is None:  # another version of torch, which goes another way
+        return []
     methods = [each for each in vars(torch.optim.Optimizer).values() if getattr(each, "__code__", None) is code]
     pairs = [(vars(each).get("__wrapped__"), each) for each in methods]
     return [(inner, each) for inner, each in pairs if inner is not None and not hasattr(inner, _KNOWN)]

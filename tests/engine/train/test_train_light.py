@@ -67,3 +67,8 @@ def test_a_compiler_that_somebody_loads_meanwhile_gets_the_methods(untouched, mo
         assert getattr(inner, light._KNOWN).__module__ != light.__name__
         own = getattr(inner, light._KNOWN)
     assert getattr(inner, light._KNOWN) is own
+
+
+def test_a_torch_without_these_marks_does_as_it_likes(untouched, monkeypatch):
+    monkeypatch.delattr(torch, "_disable_dynamo")
+    assert light._marked() == []
