@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlengine.numpy import devices, errors, fallback
 from dlengine.numpy.core import tensor_of, wrap, write
-from dlengine.numpy.dtypes import default_float, is_inexact, promote
+from dlengine.numpy.dtypes import TO_NUMPY, default_float, is_inexact, promote
 from dlengine.numpy.native import NATIVE, Dtype, native, same_dtype
 from dlengine.numpy.table_ranks import ranked, weighted
 from dlengine.numpy.table_reductions import floating
@@ -157,6 +157,13 @@ for _name in ("median", "nanmedian"):
     native(_median(_name), name=_name)
 
 
+def _cov_on_host(x: Any, wide: torch.dtype, correction: int) -> Any:
+    x = x.astype(TO_NUMPY[wide]) if x.dtype == numpy.float32 else x
+    with numpy.errstate(all="ignore"):
+        apart = x - numpy.add.reduce(x, 1, keepdims=True) / x.shape[1]
+        return numpy.dot(apart, apart.T) / (x.shape[1] - correction)
+
+
 @native
 def cov(
     m: Tensor,
@@ -171,21 +178,18 @@ def cov(
 ) -> Tensor:
     if m.dim() > 2:
         raise ValueError("m has more than 2 dimensions")
+    correction = (0 if bias else 1) if ddof is None else int(ddof)
     wide = devices.fitting(default_float(), m.device)
+    plain = rowvar and y is None and fweights is None and aweights is None and dtype is None
+    if plain and m.dim() == 2 and m.shape[1] > correction and m.shape[0] > 1 and fallback.small(m):
+        return torch.from_numpy(_cov_on_host(m.detach().numpy(), wide, correction))
     x = m.to(wide if dtype is None and m.dtype is torch.float32 else dtype or promote(m.dtype, wide))
     x = x if x.dim() == 2 else torch.atleast_2d(x)
     x = x.mT if not rowvar and m.dim() == 2 else x
     if y is not None:
         other = torch.atleast_2d(y.to(x.dtype))
         x = torch.cat(same_dtype(x, other.mT if not rowvar and other.shape[0] != 1 else other))
-    correction = (0 if bias else 1) if ddof is None else int(ddof)
     if fweights is None and aweights is None and x.shape[1] > correction:
-        if fallback.small(x):
-            host = x.detach().numpy()
-            with numpy.errstate(all="ignore"):
-                host = host - numpy.add.reduce(host, 1, keepdims=True) / host.shape[1]
-                found = numpy.dot(host, host.T) / (host.shape[1] - correction)
-            return torch.from_numpy(found).squeeze()
         apart = x - x.mean(1, True)
         return ((apart @ apart.mH) / (x.shape[1] - correction)).squeeze()
     return torch.cov(x, correction=correction, fweights=fweights, aweights=aweights)

@@ -98,6 +98,7 @@ CALLS: list[tuple[Any, ...]] = [
     ("correlate", V, [1.0, 2.0, 3.0]), ("correlate", C[0], C[1], "full"), ("correlate", [1.0, 2.0], V, "same"),
     ("argmax", numpy.array([[3, 2**63, 5]], "uint64"), 1, {"keepdims": True}),
     ("argmin", numpy.array([[3, 2, 5]], "uint16"), {"keepdims": True}),
+    ("cov", M.astype("f4")), ("cov", M.astype("f4"), {"ddof": 0}),
     ("cumulative_sum", numpy.arange(3), {"dtype": "uint16", "include_initial": True}),
     ("cumulative_prod", numpy.arange(1, 4, dtype="uint32"), {"axis": 0, "dtype": "uint32"}),
     ("quantile", V, 0.3), ("quantile", M, [0.1, 0.9], 1), ("percentile", V, 40, {"method": "lower"}),
