@@ -13,6 +13,7 @@ if [ "${1:-}" = slow ]; then
     need packer packer
     need cloud-init cloud-init
     need buildah buildah
+    need mpirun openmpi-bin # CNTK
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
