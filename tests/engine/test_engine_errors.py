@@ -177,6 +177,9 @@ def test_more_processes_than_gpus_is_an_error(monkeypatch):
     assert pick_device("cpu", Place(local_rank=1)) == torch.device("cpu")
     with pytest.raises(EngineError, match="GPU 2 does not exist"):
         pick_device("auto", Place(local_rank=2))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(EngineError, match="there is no GPU"):
+        pick_device("cuda", Place())
 
 
 def test_more_ranks_than_samples_is_an_error(monkeypatch):

@@ -60,6 +60,8 @@ def pick_device(device: str | torch.device, place: Place) -> torch.device:
         raise EngineError(f"device {device!r} is not supported", 'use "auto", "cpu", "cuda" or "cuda:N"')
     present = torch.cuda.device_count()
     number = place.local_rank if chosen.index is None else chosen.index
+    if not present:
+        raise EngineError("there is no GPU that torch can use on this machine", 'use device="auto" or device="cpu"')
     if number >= present:
         raise EngineError(
             f"GPU {number} does not exist on this machine; it has {present}",
