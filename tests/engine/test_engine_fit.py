@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import dlengine
 import numpy as np
@@ -127,6 +128,15 @@ def test_sigterm_without_a_checkpoint_directory_leaves_too_and_says_so(capsys):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Python's own handling of Ctrl-C: what a shell starts in the background ignores it, and tests may be there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_saves_and_the_run_goes_on_from_there_with_the_same_weights(tmp_path, capfd):
     straight = quiet(small(dropout=0.3), clusters(60))
     with pytest.raises(KeyboardInterrupt, match="left after step 7") as stopped:
@@ -140,6 +150,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there_with_the_same_weights(tmp_p
     assert torch.equal(weights(resumed.model), weights(straight.model))
 
 
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_a_second_ctrl_c_interrupts_at_once_and_shows_where(capfd):
     class Impatient(Callback):
         def on_step(self, run) -> None:
