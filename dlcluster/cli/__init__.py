@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -16,4 +17,21 @@ def main() -> None:
     sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
     from dlcluster.cli.app import app
 
-    app(prog_name="dlcluster")
+    if "--json" not in sys.argv:
+        app(prog_name="dlcluster")
+        return
+    try:
+        sys.exit(app(prog_name="dlcluster", standalone_mode=False))
+    except Exception as error:
+        # A wrong call, by the class of whichever click typer uses. It is told on stdout, as every error with --json.
+        if not hasattr(error, "format_message"):
+            raise
+        sys.exit(_wrong_call(error))
+
+
+def _wrong_call(error: Any) -> int:
+    from dlcluster.cli.guard import fail
+    from dlcluster.errors import UserError
+
+    command = error.ctx.command_path if error.ctx else "dlcluster"
+    return fail(UserError(error.format_message(), where=command, hint=f"see `{command} --help`"), as_json=True)

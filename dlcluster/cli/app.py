@@ -82,7 +82,10 @@ def train(
     file: File = None,
     name: Name = None,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Start the job and leave.")] = False,
-    env: Annotated[list[str] | None, typer.Option("-e", "--env", help="KEY=VALUE for the job (repeatable).")] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("-e", "--env", metavar="KEY=VALUE", help="For the job's environment (repeatable)."),
+    ] = None,
     procs: Annotated[
         int | None, typer.Option("--nproc-per-node", min=1, help="Processes a node (default: one per GPU, else one).")
     ] = None,
@@ -103,7 +106,9 @@ def train(
 def status(
     file: File = None,
     name: Name = None,
-    all_: Annotated[bool, typer.Option("-a", "--all", help="Every cluster this machine has made.")] = False,
+    all_: Annotated[
+        bool, typer.Option("-a", "--all", help="Every cluster this machine has made and not removed.")
+    ] = False,
     json_: Json = False,
 ) -> int:
     """Show the cluster: nodes, jobs, cost."""
@@ -122,7 +127,7 @@ def logs(
     name: Name = None,
     json_: Json = False,
 ) -> int:
-    """Show what a job printed; with -f follow it, and end with its exit code."""
+    """Show what a job printed. With -f follow it, and end with its exit code."""
     from dlcluster.cli.train import run_logs
 
     return run_logs(file, name, job, follow, rank, json_)
@@ -145,15 +150,16 @@ def cancel(
 @app.command("exec", context_settings=PASS_ON)
 @command
 def exec_(
-    argv: Annotated[list[str], typer.Argument(help="The command, as words; or one word with shell syntax.")],
+    argv: Annotated[list[str], typer.Argument(metavar="COMMAND", help="As words; or one word with shell syntax.")],
     file: File = None,
     name: Name = None,
     node: Annotated[
-        list[str] | None, typer.Option("-w", "--node", help="A node's name, `workers` or `all` (default).")
+        list[str] | None,
+        typer.Option("-w", "--node", metavar="NODE", help="A node's name (repeatable), `workers` or `all` (default)."),
     ] = None,
     json_: Json = False,
 ) -> int:
-    """Run a command on all nodes at once; the exit code is the worst one."""
+    """Run a command on all nodes at once. The exit code is the highest of all."""
     from dlcluster.cli.nodes import run_exec
 
     return run_exec(file, name, node or ["all"], argv, json_)
@@ -166,7 +172,7 @@ def ssh(
     file: File = None,
     name: Name = None,
 ) -> int:
-    """Open a shell on a node with your OpenSSH client; its host key is checked."""
+    """Open a shell on a node with your OpenSSH client. Its host key is checked."""
     from dlcluster.cli.nodes import run_ssh
 
     return run_ssh(file, name, node)

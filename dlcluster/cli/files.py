@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
+import shlex
 from pathlib import Path
 
 from dlcluster.cli.guard import print_json
+from dlcluster.cli.lines import say
 from dlcluster.config import json_schema, starter_file
 from dlcluster.config.starter import SCHEMA_FILE
 from dlcluster.errors import UserError
@@ -23,8 +24,10 @@ def run_init(file: Path, json_: bool) -> None:
         what = "the file exists already; it is left as it is"
         raise UserError(what, where=str(file), hint="name another file") from None
     except OSError as error:
-        raise UserError(f"cannot write: {error.strerror}", where=str(error.filename or file)) from None
+        hint = "" if file.parent.is_dir() else f"make the folder {file.parent} first"
+        raise UserError(f"cannot write: {error.strerror}", where=str(error.filename or file), hint=hint) from None
     if json_:
         print_json({"file": str(file), "schema": str(schema)})
     else:
-        print(f"wrote {file}, and {schema} for editors. Next: dlcluster up --plan -f {file}", file=sys.stderr)
+        option = "" if file == Path("cluster.yaml") else f" -f {shlex.quote(str(file))}"
+        say(f"wrote {file}, and {schema} for editors. Next: dlcluster up --plan{option}")

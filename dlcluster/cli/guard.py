@@ -8,9 +8,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dlcluster.cli.hints import complete
+from dlcluster.cli.lines import say
 from dlcluster.errors import Exit, UserError
 
 
@@ -40,10 +43,12 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
 def fail(error: UserError, *, as_json: bool) -> int:
     """Show an error and return its exit code."""
     if as_json:
-        fields = {"what": error.what, "where": error.where, "hint": error.hint, "exit_code": int(error.code)}
-        print(json.dumps({"error": fields}, indent=1))
+        what, hint = complete(error.what), complete(error.hint)
+        print_json({"error": {"what": what, "where": error.where, "hint": hint, "exit_code": int(error.code)}})
     else:
-        print(f"error: {error}", file=sys.stderr)
+        if error.code == Exit.INTERRUPTED and sys.stderr.isatty():
+            print(file=sys.stderr)  # the terminal has written ^C on this line
+        say(f"error: {complete(str(error))}")
     return int(error.code)
 
 
@@ -63,4 +68,8 @@ def _internal(error: Exception) -> UserError:
 
 def print_json(value: Any) -> None:
     """The one thing that `--json` writes to stdout."""
-    print(json.dumps(value, indent=1, default=str))
+    print(json.dumps(value, indent=1, default=_plain))
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

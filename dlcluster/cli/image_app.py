@@ -66,7 +66,7 @@ def spec(
     platform: Platform = None,
     json_: Json = False,
 ) -> None:
-    """Write the build spec of an image for EC2 Image Builder, Packer, Docker or cloud-init."""
+    """Write the build spec of an image. For EC2 Image Builder, Packer, Docker or cloud-init."""
     from dlcluster.cli.image import run_spec
 
     run_spec(name, to.value, output, images, platform, json_)
@@ -95,7 +95,7 @@ def build(
     env: Annotated[list[str] | None, typer.Option("--env", help="rootfs: KEY=VALUE for all scripts.")] = None,
     json_: Json = False,
 ) -> None:
-    """Build an image from a recipe, tests included, and print its AMI id or folder."""
+    """Build an image from a recipe, tests included. Its AMI ids, or its folder, are printed."""
     if to is BuildTarget.rootfs:
         from dlcluster.cli.image import run_rootfs
 
@@ -120,7 +120,7 @@ def status(name: Recipe, file: File = None, region: Region = None, images: Image
 def delete(
     name: Recipe, yes: Yes = False, file: File = None, region: Region = None, images: Images = None, json_: Json = False
 ) -> int:
-    """Remove the pipeline of a recipe and every image built from it, and prove that nothing is left."""
+    """Remove all that was made from a recipe. Pipeline, images and snapshots; then it looks for what is left."""
     from dlcluster.cli.image_cloud import run_delete
 
     return run_delete(name, images, file, region, yes, json_)

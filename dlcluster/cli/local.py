@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from dlcluster.cli import render
 from dlcluster.cli.guard import print_json
@@ -17,9 +18,9 @@ def run_local_status(json_: bool) -> int:
     if json_:
         print_json(found)
     elif not found.get("running"):
-        held = "again with what it held" if found.get("kept") else ""
+        held = f"again with what it held{_content(found['kept'])}" if found.get("kept") else ""
         died = f" (it died {render.age(time.time() - found['crashed']['last_seen'])} ago)" if "crashed" in found else ""
-        render.err.print(f"the embedded cloud does not run{died}; `dlcluster up` starts it {held}".rstrip())
+        render.say(f"the embedded cloud does not run{died}; `dlcluster up` starts it {held}".rstrip())
     else:
         for key, value in found.items():
             render.out.print(f"{key.replace('_', ' '):<12} {_text(key, value)}")
@@ -49,6 +50,13 @@ def run_local_stop(discard: bool, yes: bool, json_: bool) -> int:
     else:
         render.err.print("the embedded cloud does not run")
     return Exit.OK
+
+
+def _content(kept: dict[str, Any]) -> str:
+    if "stacks" not in kept:
+        return ""
+    stacks, instances = len(kept["stacks"]), kept["instances"]
+    return f" ({render.quantity(stacks, 'stack')}, {render.quantity(instances, 'instance')})"
 
 
 def _text(key: str, value: object) -> str:

@@ -38,7 +38,7 @@ def local_stop(
     yes: Yes = False,
     json_: Json = False,
 ) -> int:
-    """Stop the embedded cloud; `dlcluster up` starts it again with what it held."""
+    """Stop the embedded cloud. `dlcluster up` starts it again with what it held."""
     from dlcluster.cli.local import run_local_stop
 
     return run_local_stop(discard, yes, json_)
@@ -143,7 +143,7 @@ def capacity_list(json_: Json = False) -> int:
 @capacity_app.command("clear")
 @command
 def capacity_clear(
-    instance_type: Annotated[str, typer.Argument(metavar="[TYPE]", help="As it was set (default: all).")] = "",
+    instance_type: Annotated[str, typer.Argument(metavar="TYPE", help="As it was set (default: all).")] = "",
     zone: Annotated[str, typer.Option("--zone", help="As it was set (default: all).")] = "",
     json_: Json = False,
 ) -> int:
@@ -162,7 +162,7 @@ def local_interrupt(
     name: Annotated[str | None, typer.Option("-n", "--name", help="Cluster name (default: the file's).")] = None,
     json_: Json = False,
 ) -> int:
-    """Take a spot instance back, as EC2 does: a notice in its metadata, then its end."""
+    """Take a spot instance back, as EC2 does. First a notice in its metadata, then its end."""
     from dlcluster.cli.local_rehearsal import run_interrupt
 
     return run_interrupt(node, after, file, name, json_)

@@ -39,7 +39,7 @@ def run_capacity_list(json_: bool) -> int:
             [row["type"], row["zone"], row["instances"], ", ".join(f"{n} {what}" for what, n in row["used"].items())]
             for row in rows
         ]
-        render.table(["type", "zone", "instances", "used"], columns)
+        render.table(["TYPE", "ZONE", "INSTANCES", "USED"], columns)
     return Exit.OK
 
 
@@ -65,7 +65,7 @@ def run_interrupt(node: str, after: str, file: Path | None, name: str | None, js
     if json_:
         print_json({"instance": instance_id, "seconds": seconds})
     else:
-        render.err.print(f"{node} has its notice, and ends in {seconds:g} s")
+        render.say(f"{node} has its notice, and ends in {seconds:g} s")
     return Exit.OK
 
 
@@ -90,6 +90,6 @@ def _instance_of(node: str, file: Path | None, name: str | None) -> str:
     assert live is not None
     found = {item.name: item.instance_id for item in fleet.nodes(live, config.name)}
     if node not in found:
-        hint = f"nodes: {', '.join(found)}" if found else "`dlcluster up` makes it"
+        hint = f"its nodes: {', '.join(found)}" if found else "`dlcluster up` makes it"
         raise UserError(f"there is no node {node}", where=config.name, hint=hint, code=Exit.NOT_FOUND)
     return found[node]

@@ -6,19 +6,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from dlcluster.cli.hints import complete
 from dlcluster.cloud.stacks import Change, Event
 from dlcluster.cluster.report import Reporter, Silent
 
-# soft_wrap: the terminal breaks long lines; a pipe gets them whole, as `grep` expects.
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-out = Console(highlight=False, soft_wrap=True)
+# A terminal gets lines broken between words; a pipe gets them whole, as `grep` expects.
+err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
+NARROWEST = 24  # cells of a column that gives way
+UNLIMITED = 10_000
 _MARK = {"Add": "[green]+[/]", "Modify": "[yellow]~[/]", "Remove": "[red]-[/]"}
 
 
@@ -44,14 +49,14 @@ class Terminal:
         self._step, self._done = text, 0
         self._under_way(text)
         if not self._status:
-            err.print(text)
+            err.print(escape(text))
 
     def event(self, event: Event) -> None:
         if event.type == "AWS::CloudFormation::Stack":
             return
         kind = event.type.removeprefix("AWS::")
         if event.failed:
-            err.print(f"  [red]✗[/] {event.logical_id} [dim]{kind}[/] {event.status}: {event.reason}")
+            err.print(f"  [red]✗[/] {event.logical_id} [dim]{kind}[/] {event.status}: {escape(event.reason)}")
         elif event.status.endswith("_IN_PROGRESS"):
             self._started.setdefault(event.logical_id, time.monotonic())
             self._under_way(f"{self._step}: {self._done} done, now {event.logical_id}")
@@ -69,14 +74,24 @@ class Terminal:
             err.print(f"  [green]✓[/] nodes ready {ready}/{total}")
 
     def note(self, text: str) -> None:
-        err.print(f"  {text}")
+        err.print(f"  {escape(text)}")
 
     def warn(self, text: str) -> None:
-        err.print(f"[yellow]warning:[/] {text}")
+        warn(text)
 
     def _under_way(self, text: str) -> None:
         if self._status:
-            self._status.update(f"[bold]{text}[/]")
+            self._status.update(f"[bold]{escape(text)}[/]")
+
+
+def say(text: str) -> None:
+    """One line for people, as it is."""
+    err.print(escape(complete(text)))
+
+
+def warn(text: str) -> None:
+    """Something that may need the user's attention."""
+    err.print(f"[yellow]warning:[/] {escape(complete(text))}")
 
 
 @contextmanager
@@ -106,14 +121,37 @@ def money(amount: float | None) -> str:
     return "unknown" if amount is None else f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 
-def table(columns: list[str], rows: list[list[Any]]) -> None:
-    """Print a plain table on stdout; cells that are too long wrap, nothing is cut."""
+def table(columns: list[str], rows: list[list[Any]], *, fold: str = "") -> None:
+    """Print a plain table on stdout. In a narrow terminal the column `fold` (default: the last) is broken, no other."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    folded = columns.index(fold) if fold else len(columns) - 1
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
-        grid.add_column(column, overflow="fold")
-    for row in rows:
-        grid.add_row(*["" if cell is None else str(cell) for cell in row])
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)
+    needed = 0
+    for index, column in enumerate(columns):
+        grid.add_column(column, overflow="fold", no_wrap=index != folded)
+        longest = max(map(len, [column, *(row[index] for row in cells)]))
+        needed += 2 + (min(longest, NARROWEST) if index == folded else longest)
+    for row in cells:
+        grid.add_row(*map(escape, row))
+    width = max(needed, out.width) if sys.stdout.isatty() else UNLIMITED
+    Console(highlight=False, width=width).print(grid)
+
+
+def quantity(number: int, what: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def size(count: int) -> str:
+    """Bytes for people: 812 bytes, 3.1 kB, 10.5 MB."""
+    if count < 1000:
+        return quantity(count, "byte")
+    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def clock(moment: str) -> str:
+    """An ISO time as this machine's clock shows it."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def age(seconds: float) -> str:

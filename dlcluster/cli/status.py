@@ -20,9 +20,10 @@ def run_status(file: Path | None, name: str | None, all_: bool, json_: bool) -> 
         if json_:
             print_json(rows)
         elif rows:
-            columns = ["name", "cloud", "region", "state", "nodes", "usd_per_hour"]
+            columns = ["name", "cloud", "region", "state", "nodes"]
             render.table(
-                ["NAME", "CLOUD", "REGION", "STATE", "NODES", "$/H"], [[row[c] for c in columns] for row in rows]
+                ["NAME", "CLOUD", "REGION", "STATE", "NODES", "AN HOUR"],
+                [[*(row[column] for column in columns), _price(row)] for row in rows],
             )
         else:
             render.err.print("no clusters; make one with: dlcluster up")
@@ -41,10 +42,14 @@ def run_status(file: Path | None, name: str | None, all_: bool, json_: bool) -> 
 def _show(found: dict[str, Any]) -> None:
     place = "embedded cloud" if found["cloud"] == "local" else f"AWS {found['region']}"
     cost = "free" if found["cloud"] == "local" else f"{render.money(found['usd_per_hour'])} an hour"
+    outside = [node["public_ip"] for node in found["nodes"] if node["public_ip"] not in (None, node["private_ip"])]
+    head = "".join(f", head at {address}" for address in outside)
     color = {"ready": "green", "failed": "red", "degraded": "yellow"}.get(found["state"], "yellow")
-    render.out.print(f"[bold]{found['name']}[/] on the {place}: [{color}]{found['state']}[/], {cost}, {found['stack']}")
+    render.out.print(
+        f"[bold]{found['name']}[/] on the {place}: [{color}]{found['state']}[/], {cost}{head}; stack {found['stack']}"
+    )
     render.table(
-        ["NODE", "STATE", "TYPE", "INSTANCE", "PRIVATE IP", "PUBLIC IP", "UP"],
+        ["NODE", "STATE", "TYPE", "INSTANCE", "PRIVATE IP", "UP"],
         [
             [
                 node["name"],
@@ -52,15 +57,24 @@ def _show(found: dict[str, Any]) -> None:
                 node["instance_type"],
                 node["instance_id"],
                 node["private_ip"],
-                node["public_ip"] or "-",
                 render.age(node["age_seconds"]),
             ]
             for node in found["nodes"]
         ],
+        fold="STATE",
     )
     if found["jobs"]:
         render.out.print()
         render.table(
             ["JOB", "STATE", "EXIT", "STARTED", "COMMAND"],
-            [[j["id"], j["state"], j["exit_code"], j["created"], j["command"]] for j in found["jobs"]],
+            [
+                [job["id"], job["state"], job["exit_code"], render.clock(job["created"]), job["command"]]
+                for job in found["jobs"]
+            ],
         )
+
+
+def _price(row: dict[str, Any]) -> str:
+    if row["cloud"] == "local":
+        return "free"
+    return render.money(row["usd_per_hour"]) if row["nodes"] else "-"

@@ -9,10 +9,9 @@ from typing import Any, BinaryIO
 
 from dlcluster.cli import render
 from dlcluster.cli.guard import print_json
-from dlcluster.cli.select import naming, select
+from dlcluster.cli.select import select
 from dlcluster.cluster.open import open_cluster
 from dlcluster.cluster.outputs import fetch
-from dlcluster.config import ClusterConfig
 from dlcluster.errors import Exit, UserError
 from dlcluster.jobs import control, results
 from dlcluster.jobs.bundle import locate
@@ -48,15 +47,18 @@ def run_train(
         env=_environment(env),
     )
     cluster = open_cluster(config)
-    say = _silent if json_ else _say
+    say = _silent if json_ else render.say
     if script is None:
         say("no script given: training LeNet on handwritten digits (examples/lenet)")
     with cluster.gateway() as gateway:
-        job = submit(cluster, gateway, request, say)
+        try:
+            job = submit(cluster, gateway, request, say)
+        except KeyboardInterrupt:
+            raise UserError("interrupted; no job was started", code=Exit.INTERRUPTED) from None
         if detach:
-            _detached(config, job, json_)
+            _detached(job, json_)
             return Exit.OK
-        return _attach(config, cluster, gateway, job, output, json_)
+        return _attach(cluster, gateway, job, output, json_)
 
 
 def run_logs(file: Path | None, name: str | None, wanted: str | None, attach: bool, rank: int, json_: bool) -> int:
@@ -68,7 +70,7 @@ def run_logs(file: Path | None, name: str | None, wanted: str | None, attach: bo
         job = found.record.job
         running = found.state in {"running", "waiting", "storing"}
         if attach and running:
-            return _attach(config, cluster, gateway, job, Path("dlcluster-outputs"), json_, rank)
+            return _attach(cluster, gateway, job, Path("dlcluster-outputs"), json_, rank)
         sink: BinaryIO = io.BytesIO() if json_ else sys.stdout.buffer
         if running:
             results.live_log(cluster, gateway, job, sink, rank=rank)
@@ -96,7 +98,7 @@ def run_cancel(file: Path | None, name: str | None, wanted: str | None, json_: b
         render.err.print("no job runs" if wanted is None else f"{wanted} does not run")
     for node, reason in stopped.unreached.items():
         if not json_:
-            render.err.print(f"[yellow]warning:[/] {node} cannot be reached: {reason}")
+            render.warn(f"{node} cannot be reached: {reason}")
     return Exit.NODE_LOST if stopped.unreached else Exit.OK
 
 
@@ -120,32 +122,25 @@ def _environment(pairs: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
-def _say(text: str) -> None:
-    render.err.print(text)
-
-
 def _silent(text: str) -> None:
     pass
 
 
-def _detached(config: ClusterConfig, job: Job, json_: bool) -> None:
+def _detached(job: Job, json_: bool) -> None:
     if json_:
         print_json({"job": job.id, "state": "running"})
     else:
-        which = naming(config)
-        render.err.print(f"{job.id} runs. Watch it: dlcluster logs -f{which}; stop it: dlcluster cancel{which}")
+        render.say(f"{job.id} runs. Watch it: dlcluster logs -f; stop it: dlcluster cancel")
 
 
-def _attach(
-    config: ClusterConfig, cluster: Cluster, gateway: Gateway, job: Job, output: Path, json_: bool, rank: int = 0
-) -> int:
+def _attach(cluster: Cluster, gateway: Gateway, job: Job, output: Path, json_: bool, rank: int = 0) -> int:
     sink: BinaryIO = sys.stderr.buffer if json_ else sys.stdout.buffer
     try:
         outcome = follow(cluster, gateway, job, sink, rank=rank)
     except KeyboardInterrupt:
         # Ctrl-C is for the watching, not for the job: that is what `cancel` is for.
         print(file=sys.stderr)
-        _detached(config, job, json_)
+        _detached(job, json_)
         return Exit.INTERRUPTED
     saved = fetch(cluster.store, job, output)
     return _report(job, outcome, saved, output, json_, rank)
@@ -157,14 +152,16 @@ def _report(job: Job, outcome: Outcome, saved: list[Path], output: Path, json_: 
         print_json(_as_json(job, outcome, saved))
         return outcome.exit_code
     for node, reason in outcome.unstored.items():
-        render.err.print(f"[yellow]warning:[/] results of {node} could not be stored: {reason}")
+        render.warn(f"results of {node} could not be stored: {reason}")
     if saved:
-        size = sum(path.stat().st_size for path in saved) / 1e6
-        render.err.print(f"results saved: {output / job.id} ({len(saved)} files, {size:.1f} MB)")
+        size = render.size(sum(path.stat().st_size for path in saved))
+        render.say(f"results saved: {output / job.id} ({render.quantity(len(saved), 'file')}, {size})")
     if outcome.failure:
         # What that rank said is on this screen already, unless stdout went elsewhere.
         if outcome.failure.rank != shown or not (sys.stdout.isatty() and sys.stderr.isatty()):
-            print("", *outcome.failure.log, sep="\n", file=sys.stderr)
+            where = f"rank {outcome.failure.rank}" if outcome.failure.rank is not None else "torchrun"
+            render.say(f"\nthe last lines of {where} on {outcome.failure.node}:")
+            print(*outcome.failure.log, sep="\n", file=sys.stderr)
         render.err.print(f"[red]{job.id}: {outcome.failure}[/]")
     elif outcome.state == "succeeded":
         render.err.print(f"[green]{job.id} succeeded[/]")

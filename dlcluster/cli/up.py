@@ -8,9 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from dlcluster.cli import render
 from dlcluster.cli.guard import print_json
-from dlcluster.cli.select import naming, select
+from dlcluster.cli.hints import complete
+from dlcluster.cli.select import select
 from dlcluster.cluster.up import Prepared, discard, execute, prepare
 from dlcluster.config import ClusterConfig
 from dlcluster.errors import Exit, UserError
@@ -39,7 +42,7 @@ def run_up(file: Path | None, name: str | None, plan_only: bool, yes: bool, json
         raise UserError(
             "interrupted; what was begun goes on in the cloud",
             where=config.name,
-            hint="`dlcluster up{0}` picks it up again, `dlcluster down{0}` removes it".format(naming(config)),
+            hint="`dlcluster up` picks it up again, `dlcluster down` removes it",
             code=Exit.INTERRUPTED,
         ) from None
     _finish(prepared, cluster, time.monotonic() - started, json_)
@@ -49,12 +52,13 @@ def run_up(file: Path | None, name: str | None, plan_only: bool, yes: bool, json
 def _show(prepared: Prepared) -> None:
     config, plan = prepared.config, prepared.plan
     for finding in prepared.findings:
-        render.err.print(f"[yellow]{finding.level.lower()}:[/] {finding.message} [dim]\\[{finding.rule}][/]")
+        render.err.print(f"[yellow]{finding.level.lower()}:[/] {escape(finding.message)} [dim]\\[{finding.rule}][/]")
     place = "the embedded cloud" if config.cloud == "local" else f"AWS {config.region}"
     if plan.kind == "none":
         render.err.print(f"[bold]{config.name}[/] on {place}: no change")
         return
-    shape = f"1 head ({config.head.type}), {config.workers.count} workers ({config.workers.type})"
+    workers = render.quantity(config.workers.count, "worker")
+    shape = f"1 head ({config.head.type}), {workers} ({config.workers.type})"
     render.err.print(f"[bold]{config.name}[/] on {place}: {shape}")
     if plan.kind == "create":
         kinds = Counter(change.action for change in plan.changes)
@@ -103,4 +107,4 @@ def _finish(prepared: Prepared, cluster: Cluster, seconds: float, json_: bool) -
             {**_plan_json(prepared), "nodes": nodes, "bucket": cluster.store.bucket, "seconds": round(seconds, 2)}
         )
         return
-    render.err.print(f"[green]ready[/] in {seconds:.1f} s. Next: [bold]dlcluster train{naming(prepared.config)}[/]")
+    render.err.print(f"[green]ready[/] in {seconds:.1f} s. Next: [bold]{complete('dlcluster train')}[/]")

@@ -18,6 +18,8 @@ from dlcluster.errors import UserError
 from dlcluster.jobs import control
 from dlcluster.jobs.cluster import Cluster
 
+_KNOWN = "`dlcluster status -a` shows the clusters of this machine"
+
 
 @dataclass
 class Report:
@@ -46,7 +48,9 @@ def down(config: ClusterConfig, reporter: Reporter, *, outputs: Path | None = No
     live = session(config)
     if isinstance(found, Gone):
         if not record.read() and not (live and sweep.find(live, config.name)):
-            raise not_found(config, found)
+            error = not_found(config, found)
+            error.hint = error.hint if "did you mean" in error.hint else _KNOWN
+            raise error
         report.note = found.text
     else:
         _remove_stack(*found, config, reporter, report, outputs)

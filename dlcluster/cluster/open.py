@@ -53,7 +53,8 @@ def find_stack(config: ClusterConfig) -> tuple[Session, Stack] | Gone:
     if config.cloud == "local" and made:
         return Gone(f"the local cluster {config.name} is gone: the embedded cloud that held it has stopped", lost=True)
     if record.removed:
-        return Gone(f"the cluster {config.name} was removed on {record.removed}")
+        when = record.removed.replace("T", " ").replace("+00:00", " UTC")
+        return Gone(f"the cluster {config.name} was removed on {when}")
     return Gone(f"there is no cluster {config.name}" + (f" in {config.region}" if config.cloud == "aws" else ""))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +29,17 @@ def choose(cluster: Cluster, wanted: Sequence[str]) -> list[Node]:
     names = [node.name for node in cluster.nodes]
     for word in wanted:
         if word not in {"all", "workers", *names}:
-            near = difflib.get_close_matches(word, names, 1)
-            hint = f"did you mean {near[0]}?" if near else f"nodes: {', '.join(names)}"
+            hint = f"its nodes: {_few(names)}"
             raise UserError(f"there is no node {word}", where=cluster.name, hint=hint, code=Exit.NOT_FOUND)
     return [
         node
         for node in cluster.nodes
         if "all" in wanted or node.name in wanted or ("workers" in wanted and node.role == "worker")
     ]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ... {names[-1]}"
 
 
 def run_on(cluster: Cluster, nodes: list[Node], argv: list[str], on_output: Callable[[str, bytes], None]) -> list[Ran]:

@@ -66,13 +66,13 @@ class Record:
         self._write({**self.read(), **fields})
 
     def bury(self) -> None:
-        """Forget keys and files; keep one line that says when the cluster was removed."""
+        """Forget keys and files; keep one line that says when the cluster was removed first."""
         if not self.directory.exists():
             return
         fields = self.read()
         for entry in self.directory.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        self._write({**fields, "removed": _now()})
+        self._write({**fields, "removed": fields.get("removed") or _now()})
 
     def forget(self) -> None:
         """Remove the record whole: nothing of the cluster ever came to be."""

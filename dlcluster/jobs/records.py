@@ -88,7 +88,7 @@ def load(store: Store, job: str) -> Record:
     """The record of a job. UserError NOT_FOUND when the bucket has none."""
     keys = store.keys(f"jobs/{job}/job.json") + store.keys(f"jobs/{job}/nodes/head.json")
     if f"jobs/{job}/job.json" not in keys:
-        raise UserError(f"there is no job {job}", hint="list the jobs with: dlcluster status", code=Exit.NOT_FOUND)
+        raise UserError(f"there is no job {job}", hint="`dlcluster status` shows the jobs", code=Exit.NOT_FOUND)
     return _read(store, job, set(keys))
 
 

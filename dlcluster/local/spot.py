@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dlcluster.errors import UserError
 from dlcluster.local.ask import ask, running
 
 NOTICE_SECONDS = 120.0  # as on AWS
@@ -14,4 +15,9 @@ def interrupt(instance_id: str, seconds: float = NOTICE_SECONDS, home: Path | No
 
     Raises UserError for an instance that is not spot or does not run.
     """
-    ask(running(home), "POST", "interruptions", {"instance": instance_id, "seconds": seconds})
+    try:
+        ask(running(home), "POST", "interruptions", {"instance": instance_id, "seconds": seconds})
+    except UserError as error:
+        if error.where == "interruptions":  # the cloud's own refusal
+            error.where, error.hint = instance_id, "only spot instances are taken back: `spot: true` below `workers`"
+        raise

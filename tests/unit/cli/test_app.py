@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -38,6 +39,24 @@ def test_wrong_usage_ends_with_2(args):
     answer = dlcluster(*args)
     assert answer.returncode == 2
     assert "Traceback" not in answer.stderr
+
+
+def test_wrong_usage_is_json_where_json_was_asked_for(tmp_path):
+    answer = dlcluster("up", "--json", "--no-such-option", cwd=tmp_path)
+    assert answer.returncode == 2
+    error = json.loads(answer.stdout)["error"]
+    assert (error["where"], error["exit_code"]) == ("dlcluster up", 2)
+    assert "--no-such-option" in error["what"]
+    assert answer.stderr == ""
+
+
+def test_help_and_version_need_no_json_but_bear_it():
+    assert dlcluster("status", "--json", "--help").stdout.startswith("Usage: dlcluster status")
+
+
+def test_every_command_fits_into_one_line_of_the_help():
+    for group in ((), ("local",), ("image",), ("local", "fault"), ("local", "capacity")):
+        assert "..." not in dlcluster(*group, "--help").stdout.partition("Commands:")[2]
 
 
 def test_init_writes_a_file_that_up_understands_and_never_overwrites_one(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from dlcluster.cli.hints import complete
 from dlcluster.cli.select import naming, select
 from dlcluster.cluster.state import Record
 from dlcluster.config import default_cluster
@@ -55,3 +56,29 @@ def test_the_next_command_names_the_cluster_only_where_it_must(tmp_path):
     assert naming(default_cluster().with_name("other")) == " -n other"
     (tmp_path / "cluster.yaml").write_text("not: [a cluster")
     assert naming(default_cluster()) == " -n default"
+
+
+def test_a_file_is_named_until_up_has_stored_what_it_says(tmp_path):
+    file = write(tmp_path / "my cluster.yaml", "mine", 4)
+    config = select(file, "yours")
+    assert complete("run `dlcluster up`") == f"run `dlcluster up -f '{file}' -n yours`"
+    assert complete("or dlcluster logs -f") == f"or dlcluster logs --file '{file}' -n yours -f"
+    Record("yours").save(config)
+    assert complete("run `dlcluster up`") == "run `dlcluster up -n yours`"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("end it with: dlcluster cancel job-1; or watch it with: dlcluster logs -f",
+         "end it with: dlcluster cancel -n x job-1; or watch it with: dlcluster logs -n x -f"),
+        ("look around with `dlcluster ssh worker-1`", "look around with `dlcluster ssh -n x worker-1`"),
+        ("`dlcluster status -a` shows all", "`dlcluster status -a` shows all"),
+        ("`dlcluster local stop` stops it; dlcluster image build x", None),
+        ("dlcluster down -n y", None),
+        ("the dlcluster updates", None),
+    ],
+)  # fmt: skip
+def test_commands_in_messages_name_the_cluster_that_was_meant(text, named):
+    select(None, "x")
+    assert complete(text) == (named or text)
