@@ -32,6 +32,8 @@ def tuned(run: Run) -> Iterator[None]:
     else:
         run.plan = allowed(run.plan, by_rule(run.setup.forward, run.optimizer, run.group.device))
     assert run.plan is not None
+    if run.settings.budget is not None:
+        run.plan = run.plan.without("padded")  # the forecast knows nothing of it
     model = run.setup.forward
     with keeping_memory(run.plan.allocator), applied(run.plan, run.model, run.optimizer):
         if run.plan.branches or run.plan.graph:

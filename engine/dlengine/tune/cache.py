@@ -11,7 +11,7 @@ from typing import Any
 
 from dlengine.tune.plan import Plan
 
-VERSION = 2
+VERSION = 3
 
 
 def path() -> Path:

@@ -12,14 +12,15 @@ class Plan:
 
     channels_last: 2-d convolutions hold their weights in that order, and so hand on activations in it.
     inplace: ReLU layers that overwrite their input, by name. pool_first: pairs (ReLU, MaxPool2d) run in reverse order.
-    fused: the optimizer updates all parameters in one kernel. threads: 0 leaves torch's number.
-    compile: torch.compile. branches: independent branches run together.
+    padded: pairs of convolutions with channels of zeros between them. fused: the optimizer updates all parameters in
+    one kernel. threads: 0 leaves torch's number. compile: torch.compile. branches: independent branches run together.
     graph: forward and backward are replayed as CUDA graphs.
     """
 
     channels_last: bool = False
     inplace: tuple[str, ...] = ()
     pool_first: tuple[tuple[str, str], ...] = ()
+    padded: tuple[tuple[str, str], ...] = ()
     fused: bool = False
     allocator: bool = False
     threads: int = 0
@@ -30,8 +31,8 @@ class Plan:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
         """The plan that `dataclasses.asdict` took apart, also after JSON made lists of the tuples."""
-        pairs = tuple((str(first), str(second)) for first, second in values["pool_first"])
-        return cls(**{**values, "inplace": tuple(values["inplace"]), "pool_first": pairs})
+        values = {"padded": ()} | values  # plans of older checkpoints have none
+        return cls(**values | {name: _tuples(values[name]) for name in ("inplace", "pool_first", "padded")})
 
     def describe(self) -> str:
         """The settings in a few words: "channels_last, ReLU after 2 pools, fused optimizer"."""
@@ -39,6 +40,7 @@ class Plan:
             "channels_last": self.channels_last,
             f"{_count(len(self.inplace), 'ReLU')} in place": self.inplace,
             f"{_count(len(self.pool_first), 'ReLU')} after pooling": self.pool_first,
+            f"{_count(len(self.padded), 'convolution')} padded": self.padded,
             "fused optimizer": self.fused,
             "memory kept": self.allocator,
             _count(self.threads, "thread"): self.threads,
@@ -51,6 +53,10 @@ class Plan:
     def without(self, *fields: str) -> Plan:
         """The same plan with some settings as in plain torch."""
         return replace(self, **{name: getattr(PLAIN, name) for name in fields})
+
+
+def _tuples(values: Any) -> Any:
+    return tuple(_tuples(value) for value in values) if isinstance(values, list | tuple) else values
 
 
 def _count(number: int, singular: str) -> str:

@@ -30,7 +30,7 @@ def find(model: nn.Module) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]
     relus = [name for name, module in model.named_modules() if type(module) is nn.ReLU]
     if not relus:
         return (), ()
-    graph = _trace(model)
+    graph = trace(model)
     if graph is None:
         return (), ()
     modules = dict(model.named_modules())
@@ -42,7 +42,7 @@ def find(model: nn.Module) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]
     for name in relus:
         relu, nodes = modules[name], calls[name]
         pool = _following_pool(nodes, modules, calls)
-        if not nodes or _watched(relu):
+        if not nodes or watched(relu):
             continue
         if pool is not None:
             pairs.append((name, pool))
@@ -51,7 +51,7 @@ def find(model: nn.Module) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]
     return tuple(inplace), tuple(pairs)
 
 
-def _trace(model: nn.Module) -> fx.Graph | None:
+def trace(model: nn.Module) -> fx.Graph | None:
     """The calls of a copy of the model, which may print and count while it is traced without anybody noticing."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     quiet = io.StringIO()
@@ -62,7 +62,7 @@ def _trace(model: nn.Module) -> fx.Graph | None:
         return None
 
 
-def _watched(module: nn.Module) -> bool:
+def watched(module: nn.Module) -> bool:
     """Whether a hook looks at what the layer gets and returns, or somebody has changed its call already."""
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     return any(hooks) or "forward" in vars(module)
@@ -76,7 +76,7 @@ def _following_pool(relu: list[fx.Node], modules: dict[str, nn.Module], calls: d
     name = str(users[0].target)
     pool = modules[name]
     alone = type(pool) is nn.MaxPool2d and len(calls[name]) == 1
-    return name if alone and not pool.return_indices and not _watched(pool) else None
+    return name if alone and not pool.return_indices and not watched(pool) else None
 
 
 def _input(call: fx.Node) -> fx.Node | None:
@@ -89,7 +89,7 @@ def _may_overwrite(source: fx.Node | None, modules: dict[str, nn.Module]) -> boo
         return False
     if source.op == "call_module":
         module = modules[str(source.target)]
-        return isinstance(module, _SAFE_MODULES) and not _watched(module)
+        return isinstance(module, _SAFE_MODULES) and not watched(module)
     return source.op == "call_function" and source.target in _SAFE_FUNCTIONS
 
 

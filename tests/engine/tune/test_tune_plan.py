@@ -233,7 +233,9 @@ def test_what_is_remembered_is_taken_unless_the_model_does_not_allow_it(own_cach
     assert chosen(network()) == Plan(fused=True, inplace=("3.relu",))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"version": 2, "plans": 3}', '{"version": 0, "plans": {}}', "\x00"])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", json.dumps({"version": cache.VERSION, "plans": 3}), '{"version": 0, "plans": {}}', "\x00"]
+)
 def test_a_damaged_file_of_choices_is_ignored_with_a_line(own_cache, content, capsys):
     own_cache.parent.mkdir()
     own_cache.write_text(content)
@@ -246,7 +248,7 @@ def test_a_damaged_file_of_choices_is_ignored_with_a_line(own_cache, content, ca
 
 def test_a_damaged_entry_is_ignored(own_cache, capsys):
     own_cache.parent.mkdir()
-    own_cache.write_text(json.dumps({"version": 2, "plans": {"any": {"inplace": 3}}}))
+    own_cache.write_text(json.dumps({"version": cache.VERSION, "plans": {"any": {"inplace": 3}}}))
     assert cache.load("any") is None
     assert "damaged" in capsys.readouterr().err
 
