@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlengine.tune import direct, padding, rewrite
+from dlengine.tune import direct, lrn, padding, rewrite
 from dlengine.tune.plan import PLAIN, Plan
 
 _FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
@@ -24,6 +24,7 @@ def applied(plan: Plan, model: nn.Module, optimizer: torch.optim.Optimizer | Non
     with ExitStack() as undo:
         undo.enter_context(rewrite.rewritten(model, plan.inplace, plan.pool_first))
         undo.enter_context(padding.padded(model, plan.padded))
+        undo.enter_context(lrn.direct(model, plan.norms))
         if optimizer is not None:
             undo.callback(_align, optimizer)
         if plan.channels_last:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlengine.tune import allocator, cache, machine, padding, rewrite
+from dlengine.tune import allocator, cache, lrn, machine, padding, rewrite
 from dlengine.tune import graph as graphs
 from dlengine.tune.apply import may_fuse
 from dlengine.tune.branches import Parallel
@@ -73,6 +73,7 @@ def by_rule(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.de
         inplace=inplace,
         pool_first=pool_first,
         padded=padding.find(model) if device.type == "cpu" else (),
+        norms=lrn.find(model) if device.type == "cpu" else (),
         fused=may_fuse(optimizer) and not _sparse(model),
         allocator=device.type == "cpu" and allocator.available(),
     )
@@ -174,6 +175,7 @@ def allowed(remembered: Plan, rule: Plan) -> Plan:
         inplace=tuple(name for name in remembered.inplace if name in rule.inplace),
         pool_first=tuple(pair for pair in remembered.pool_first if pair in rule.pool_first),
         padded=tuple(pair for pair in remembered.padded if pair in rule.padded),
+        norms=tuple(name for name in remembered.norms if name in rule.norms),
         fused=remembered.fused and rule.fused,
         allocator=remembered.allocator and rule.allocator,
     )

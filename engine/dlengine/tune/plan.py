@@ -12,15 +12,17 @@ class Plan:
 
     channels_last: 2-d convolutions hold their weights in that order, and so hand on activations in it.
     inplace: ReLU layers that overwrite their input, by name. pool_first: pairs (ReLU, MaxPool2d) run in reverse order.
-    padded: pairs of convolutions with channels of zeros between them. fused: the optimizer updates all parameters in
-    one kernel. threads: 0 leaves torch's number. compile: torch.compile. branches: independent branches run together.
-    graph: forward and backward are replayed as CUDA graphs.
+    padded: pairs of convolutions with channels of zeros between them. norms: local response normalizations in few
+    passes. fused: the optimizer updates all parameters in one kernel. threads: 0 leaves torch's number.
+    compile: torch.compile. branches: independent branches run together. graph: forward and backward are replayed as
+    CUDA graphs.
     """
 
     channels_last: bool = False
     inplace: tuple[str, ...] = ()
     pool_first: tuple[tuple[str, str], ...] = ()
     padded: tuple[tuple[str, str], ...] = ()
+    norms: tuple[str, ...] = ()
     fused: bool = False
     allocator: bool = False
     threads: int = 0
@@ -31,8 +33,8 @@ class Plan:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
         """The plan that `dataclasses.asdict` took apart, also after JSON made lists of the tuples."""
-        values = {"padded": ()} | values  # plans of older checkpoints have none
-        return cls(**values | {name: _tuples(values[name]) for name in ("inplace", "pool_first", "padded")})
+        values = {"padded": (), "norms": ()} | values  # plans of older checkpoints have none
+        return cls(**values | {name: _tuples(values[name]) for name in ("inplace", "pool_first", "padded", "norms")})
 
     def describe(self) -> str:
         """The settings in a few words: "channels_last, ReLU after 2 pools, fused optimizer"."""
@@ -41,6 +43,7 @@ class Plan:
             f"{_count(len(self.inplace), 'ReLU')} in place": self.inplace,
             f"{_count(len(self.pool_first), 'ReLU')} after pooling": self.pool_first,
             f"{_count(len(self.padded), 'convolution')} padded": self.padded,
+            f"{_count(len(self.norms), 'normalization')} in few passes": self.norms,
             "fused optimizer": self.fused,
             "memory kept": self.allocator,
             _count(self.threads, "thread"): self.threads,
