@@ -46,6 +46,8 @@ def run_train(
         python=config.python,
         env=_environment(env),
     )
+    if output.exists() and not output.is_dir():
+        raise UserError("not a folder", where=str(output), hint="give --output another one")
     cluster = open_cluster(config)
     say = _silent if json_ else render.say
     if script is None:
@@ -142,8 +144,19 @@ def _attach(cluster: Cluster, gateway: Gateway, job: Job, output: Path, json_: b
         print(file=sys.stderr)
         _detached(job, json_)
         return Exit.INTERRUPTED
-    saved = fetch(cluster.store, job, output)
-    return _report(job, outcome, saved, output, json_, rank)
+    return _report(job, outcome, _saved(cluster, job, output), output, json_, rank)
+
+
+def _saved(cluster: Cluster, job: Job, output: Path) -> list[Path]:
+    """Fetch the results; a folder that cannot be written changes nothing of how the job ended."""
+    try:
+        return fetch(cluster.store, job, output)
+    except OSError as error:
+        render.warn(
+            f"results were not saved: {error.filename}: {error.strerror}; they stay in the bucket, and "
+            "`dlcluster down -o DIR` saves them"
+        )
+        return []
 
 
 def _report(job: Job, outcome: Outcome, saved: list[Path], output: Path, json_: bool, shown: int) -> int:

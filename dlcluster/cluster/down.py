@@ -105,7 +105,18 @@ def _drain(
         reporter.warn(f"jobs could not be stopped before their nodes go: {error.what}")
     if outputs is not None and not config.bucket.keep:
         reporter.step("saving results")
-        report.saved = [str(path) for path in fetch_missing(store, outputs)]
+        report.saved = _saved(store, outputs)
+
+
+def _saved(store: Store, outputs: Path) -> list[str]:
+    try:
+        return [str(path) for path in fetch_missing(store, outputs)]
+    except OSError as error:
+        raise UserError(
+            f"results cannot be saved: {error.strerror}; nothing was removed",
+            where=str(error.filename or outputs),
+            hint="`dlcluster down -o DIR` saves them elsewhere, `dlcluster down --discard` loses them",
+        ) from None
 
 
 def _buckets(live: Session, stack: Stack) -> list[str]:

@@ -50,6 +50,8 @@ def locate(script: str, current: Path) -> tuple[Path, str]:
     if not path.is_file():
         what = "a directory, not a script" if path.is_dir() else "no such file"
         raise UserError(what, where=script, hint="give the path of a Python script or a program", code=Exit.NOT_FOUND)
+    if path.suffix != ".py" and not os.access(path, os.X_OK):
+        raise UserError("neither a Python script nor a program", where=script, hint=f"chmod +x {script}")
     base = Path(os.path.abspath(current))
     root = base if path.is_relative_to(base) else path.parent
     return root, path.relative_to(root).as_posix()

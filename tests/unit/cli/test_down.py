@@ -5,8 +5,8 @@ import json
 import pytest
 
 from dlcluster.cli import down as cli
-from dlcluster.cluster.down import Report
-from dlcluster.errors import Exit
+from dlcluster.cluster.down import Report, _saved
+from dlcluster.errors import Exit, UserError
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +38,26 @@ def test_a_kept_bucket_is_named(monkeypatch, capsys):
     answer(monkeypatch, Report("x", removed=["AWS::EC2::VPC Vpc"], kept=["bucket b"]))
     assert cli.run_down(None, "x", None, yes=True, json_=False) == 0
     assert "kept bucket b" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_saved_stop_down_before_anything_is_removed(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    def fetch(store, directory):
+        (directory / "job").mkdir()
+
+    monkeypatch.setattr("dlcluster.cluster.down.fetch_missing", fetch)
+    with pytest.raises(UserError, match="nothing was removed") as caught:
+        _saved(None, tmp_path / "file")
+    assert str(tmp_path / "file") in caught.value.where
+    assert "down -o DIR" in caught.value.hint
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "down", interrupted)
+    with pytest.raises(UserError, match="goes on in the cloud") as caught:
+        cli.run_down(None, "x", None, yes=True, json_=False)
+    assert caught.value.code == Exit.INTERRUPTED

@@ -113,3 +113,12 @@ def test_an_unchanged_bundle_is_not_uploaded_again(site):
 def test_what_a_script_writes_beside_itself_does_not_reach_the_next_job(site):
     source = "import os\nprint(sorted(os.listdir('.')))\nopen('left', 'w').close()"
     assert site.follow(site.submit(source))[1] == site.follow(site.submit(source))[1] == "['train.py']\n"
+
+
+def test_a_file_that_cannot_be_run_is_refused_before_anything_is_shipped(tmp_path):
+    program = tmp_path / "run"
+    program.write_text("#!/bin/sh\n")
+    with pytest.raises(UserError, match="neither a Python script nor a program"):
+        locate("run", tmp_path)
+    program.chmod(0o755)
+    assert locate("run", tmp_path) == (tmp_path.resolve(), "run")
