@@ -74,6 +74,8 @@ def _price(config: ClusterConfig) -> str:
     lines = hourly_cost(config)
     total = total_cost(lines)
     if config.cloud == "local":
+        if total is None:
+            return f"free here; what it would cost on AWS in {config.region} is unknown"
         return f"free here; on AWS in {config.region} it would cost about {render.money(total)} an hour"
     parts = ", ".join(f"{line.count} {line.item} {render.money(line.usd_hour)}" for line in lines)
     return f"about [bold]{render.money(total)}[/] an hour ({parts})"
