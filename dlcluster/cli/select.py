@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from dlcluster.cli import hints
@@ -49,11 +50,15 @@ def _resolve(file: Path | None, name: str | None) -> tuple[ClusterConfig, bool]:
 
 def naming(config: ClusterConfig, file: Path | None = None, name: str | None = None) -> str:
     """What a command typed here needs to mean this cluster, '' when it would anyway; file and name: as typed now."""
-    try:
-        if _resolve(None, None)[0] == config:
-            return ""
-    except UserError:  # the file here is broken, and another one was used
-        pass
-    if file and Record(config.name).config() != config:  # no `up` has stored it: a name alone would not find it
+    if _means(config, lambda: _resolve(None, None)[0]):
+        return ""
+    if file and not _means(config, Record(config.name).config):  # `up` has not stored it: a name would not find it
         return f" -f {shlex.quote(str(file))}" + (f" -n {name}" if name else "")
     return f" -n {config.name}"
+
+
+def _means(config: ClusterConfig, other: Callable[[], ClusterConfig | None]) -> bool:
+    try:
+        return other() == config
+    except UserError:  # a file that is broken, and was not used
+        return False

@@ -20,10 +20,13 @@ def run_status(file: Path | None, name: str | None, all_: bool, json_: bool) -> 
         if json_:
             print_json(rows)
         elif rows:
-            columns = ["name", "cloud", "region", "state", "nodes"]
             render.table(
                 ["NAME", "CLOUD", "REGION", "STATE", "NODES", "AN HOUR"],
-                [[*(row[column] for column in columns), _price(row)] for row in rows],
+                [
+                    [row["name"], row["cloud"], row["region"], _state(row), row["nodes"] or "", _price(row)]
+                    for row in rows
+                ],
+                fold="STATE",
             )
         else:
             render.err.print("no clusters; make one with: dlcluster up")
@@ -53,7 +56,7 @@ def _show(found: dict[str, Any]) -> None:
         [
             [
                 node["name"],
-                f"{node['state']}: {node['reason']}" if node["reason"] else node["state"],
+                _state(node),
                 node["instance_type"],
                 node["instance_id"],
                 node["private_ip"],
@@ -74,7 +77,11 @@ def _show(found: dict[str, Any]) -> None:
         )
 
 
+def _state(node: dict[str, Any]) -> str:
+    return f"{node['state']}: {node['reason']}" if node.get("reason") else str(node["state"])
+
+
 def _price(row: dict[str, Any]) -> str:
     if row["cloud"] == "local":
         return "free"
-    return render.money(row["usd_per_hour"]) if row["nodes"] else "-"
+    return render.money(row["usd_per_hour"]) if row["nodes"] else ""

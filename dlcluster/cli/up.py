@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ def run_up(file: Path | None, name: str | None, plan_only: bool, yes: bool, json
         with render.reporting(json_) as reporter:
             prepared = prepare(config, reporter)
         if not json_:
-            _show(prepared)
+            _show(prepared, in_full=plan_only)
         if plan_only:
             discard(prepared)
             if json_:
@@ -49,7 +48,7 @@ def run_up(file: Path | None, name: str | None, plan_only: bool, yes: bool, json
     return Exit.OK
 
 
-def _show(prepared: Prepared) -> None:
+def _show(prepared: Prepared, *, in_full: bool) -> None:
     config, plan = prepared.config, prepared.plan
     for finding in prepared.findings:
         render.err.print(f"[yellow]{finding.level.lower()}:[/] {escape(finding.message)} [dim]\\[{finding.rule}][/]")
@@ -61,8 +60,9 @@ def _show(prepared: Prepared) -> None:
     shape = f"1 head ({config.head.type}), {workers} ({config.workers.type})"
     render.err.print(f"[bold]{config.name}[/] on {place}: {shape}")
     if plan.kind == "create":
-        kinds = Counter(change.action for change in plan.changes)
-        render.err.print(f"  {kinds['Add']} resources to create")
+        if in_full:
+            render.changes(plan.changes)
+        render.err.print(f"  {render.quantity(len(plan.changes), 'resource')} to create")
     else:
         render.changes(plan.changes)
         if any(change.logical_id == "WorkerLaunchTemplate" for change in plan.changes):

@@ -29,7 +29,8 @@ def wait_until_ready(session: Session, config: ClusterConfig, reporter: Reporter
             raise UserError(
                 "\n".join(f"{node.name} ({node.instance_id}) failed to boot: {node.reason}" for node in failed),
                 where=config.name,
-                hint=f"look around with `dlcluster ssh {failed[0].name}`, or remove the cluster: dlcluster down",
+                hint=f"look around with `dlcluster ssh {failed[0].name}`; a node that runs is not set up again, "
+                "but `dlcluster down` and `dlcluster up` make all of them anew",
                 code=Exit.FAILED,
             )
         waiting = [node for node in nodes if node.state != "ready"]

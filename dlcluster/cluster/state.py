@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dlcluster.config import ClusterConfig
+from dlcluster.errors import UserError
 
 
 def data_home() -> Path:
@@ -40,16 +41,23 @@ class Record:
     def read(self) -> dict[str, object]:
         """The stored fields: config, created, removed (an ISO time once `down` has ended). Empty when unknown."""
         try:
-            fields: dict[str, object] = json.loads(self._file.read_text())
+            fields = json.loads(self._file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
-        return fields
+        return fields if isinstance(fields, dict) else {}
 
     def config(self) -> ClusterConfig | None:
-        """The configuration of the last `up`, if this machine made one."""
+        """The configuration of the last `up`, if this machine made one. UserError when it cannot be understood."""
         stored = self.read().get("config")
-        # The JSON road of pydantic: strict models take a tuple from a JSON array, not from a Python list.
-        return ClusterConfig.model_validate_json(json.dumps(stored)) if stored else None
+        try:
+            # The JSON road of pydantic: strict models take a tuple from a JSON array, not from a Python list.
+            return ClusterConfig.model_validate_json(json.dumps(stored)) if stored else None
+        except ValueError:
+            raise UserError(
+                f"what this machine remembers of the cluster {self.name} is of another version of dlcluster",
+                where=str(self._file),
+                hint="give the cluster file with -f, or remove that file: the cluster itself is in the cloud",
+            ) from None
 
     @property
     def removed(self) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from dlcluster.cloud import fleet, stacks
 from dlcluster.cloud.store import Store
 from dlcluster.cluster.open import Gone, find_stack
-from dlcluster.cluster.state import known
+from dlcluster.cluster.state import Record, known
 from dlcluster.config import ClusterConfig
+from dlcluster.errors import UserError
 from dlcluster.jobs import records
 from dlcluster.stack import hourly_cost, total_cost
 
@@ -37,25 +38,23 @@ def status(config: ClusterConfig) -> dict[str, Any] | Gone:
 
 
 def overview() -> list[dict[str, Any]]:
-    """One row for every cluster that this machine has made and not removed."""
-    rows = []
-    for record in known():
+    """One row for every cluster that this machine has made and not removed; `reason` where its state is unknown."""
+    return [_row(record) for record in known() if record.read().get("config") and not record.removed]
+
+
+def _row(record: Record) -> dict[str, Any]:
+    """One cluster, also when nothing can be learned of it: the others are of interest all the same."""
+    row = {"name": record.name, "cloud": "", "region": "", "state": "unknown", "nodes": 0, "usd_per_hour": None}
+    try:
         config = record.config()
-        if config is None or record.removed:
-            continue
+        assert config is not None, "asked of records that hold one"
+        row |= {"cloud": config.cloud, "region": config.region}
         found = status(config)
-        gone = isinstance(found, Gone)
-        rows.append(
-            {
-                "name": config.name,
-                "cloud": config.cloud,
-                "region": config.region,
-                "state": _absent(found) if isinstance(found, Gone) else found["state"],
-                "nodes": 0 if isinstance(found, Gone) else len(found["nodes"]),
-                "usd_per_hour": 0.0 if gone else _cost(config),
-            }
-        )
-    return rows
+    except UserError as error:
+        return {**row, "reason": error.what}
+    if isinstance(found, Gone):
+        return {**row, "state": _absent(found), "usd_per_hour": 0.0}
+    return {**row, "state": found["state"], "nodes": len(found["nodes"]), "usd_per_hour": _cost(config)}
 
 
 def _absent(gone: Gone) -> str:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dlcluster.cluster.state import Record, known
+from dlcluster.cluster.status import overview
 from dlcluster.config import default_cluster
+from dlcluster.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +44,36 @@ def test_a_cluster_that_is_made_again_is_not_removed_any_more():
     record.bury()
     record.save(default_cluster().with_name("x"))
     assert record.removed == ""
+
+
+def test_the_time_of_the_removal_is_that_of_the_first():
+    record = Record("x")
+    record.save(default_cluster().with_name("x"))
+    record.bury()
+    record.add(removed="2026-11-24T10:00:00+00:00")
+    record.bury()
+    assert record.removed == "2026-11-24T10:00:00+00:00"
+
+
+def broken(name):
+    record = Record(name)
+    record.save(default_cluster().with_name(name))
+    (record.directory / "cluster.json").write_text(json.dumps({"config": {"name": name, "of_next_year": 1}}))
+    return record
+
+
+def test_the_record_of_another_version_is_an_error_that_says_where_it_lies():
+    record = broken("x")
+    with pytest.raises(UserError, match="another version of dlcluster") as caught:
+        record.config()
+    assert caught.value.where == str(record.directory / "cluster.json")
+
+
+def test_a_cluster_of_which_nothing_can_be_learned_does_not_hide_the_others(monkeypatch, tmp_path):
+    monkeypatch.setenv("DLCLUSTER_LOCAL_HOME", str(tmp_path / "local"))
+    broken("a")
+    Record("b").save(default_cluster().with_name("b"))
+    first, second = overview()
+    assert (first["name"], first["state"]) == ("a", "unknown")
+    assert "another version" in first["reason"]
+    assert (second["name"], second["state"]) == ("b", "gone")
