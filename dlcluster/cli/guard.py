@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 from dlcluster.cli.hints import complete
 from dlcluster.cli.lines import say
 from dlcluster.errors import Exit, UserError
+
+_OF_THIS_MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR}
 
 
 def command(function: Callable[..., Any]) -> Callable[..., None]:
@@ -34,7 +37,7 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
             sys.stdout = open("/dev/null", "w")  # noqa: SIM115
             code = 141
         except Exception as error:
-            code = fail(_internal(error), as_json=as_json)
+            code = fail(_refused(error) or _internal(error), as_json=as_json)
         raise SystemExit(int(code))
 
     return guarded
@@ -50,6 +53,15 @@ def fail(error: UserError, *, as_json: bool) -> int:
             print(file=sys.stderr)  # the terminal has written ^C on this line
         say(f"error: {complete(str(error))}")
     return int(error.code)
+
+
+def _refused(error: Exception) -> UserError | None:
+    """What this machine does not let us write or read is the user's to mend; None for anything else."""
+    if not isinstance(error, OSError) or not error.filename or error.errno not in _OF_THIS_MACHINE:
+        return None
+    return UserError(
+        f"{error.strerror}", where=str(error.filename), hint="see who owns it, and whether the disk is full"
+    )
 
 
 def _internal(error: Exception) -> UserError:

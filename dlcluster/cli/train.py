@@ -74,14 +74,14 @@ def run_logs(file: Path | None, name: str | None, wanted: str | None, attach: bo
         if attach and running:
             return _attach(cluster, gateway, job, Path("dlcluster-outputs"), json_, rank)
         sink: BinaryIO = io.BytesIO() if json_ else sys.stdout.buffer
-        if running:
-            results.live_log(cluster, gateway, job, sink, rank=rank)
-        else:
+        if found.record.end:
             results.stored_log(cluster.store, job, sink, rank=rank)
+        else:  # the bucket has nothing of it yet, or never will
+            results.live_log(cluster, gateway, job, sink, rank=rank, running=running)
         if json_:
             assert isinstance(sink, io.BytesIO)
             print_json({"job": job.id, "state": found.state, "log": sink.getvalue().decode(errors="replace")})
-        if not attach or found.status is None:
+        if not attach:
             return Exit.OK
         outcome = conclude(cluster, None, job, found.status)
     return _report(job, outcome, [], Path(), json_=False, shown=rank)

@@ -1,4 +1,4 @@
-"""`status`: what there is, what it does, what it costs. Reads the cloud only; no SSH, so it is quick."""
+"""`status`: what there is, what it does, what it costs. It reads the cloud, and asks the head only while a job runs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dlcluster.cloud import fleet, stacks
+from dlcluster.cloud.session import Session
 from dlcluster.cloud.store import Store
-from dlcluster.cluster.open import Gone, find_stack
+from dlcluster.cluster.open import Gone, cluster_key, find_stack
 from dlcluster.cluster.state import Record, known
 from dlcluster.config import ClusterConfig
-from dlcluster.errors import UserError
-from dlcluster.jobs import records
+from dlcluster.errors import Exit, UserError
+from dlcluster.jobs import control, records
+from dlcluster.jobs.cluster import Cluster
 from dlcluster.stack import hourly_cost, total_cost
 
 
-def status(config: ClusterConfig) -> dict[str, Any] | Gone:
+def status(config: ClusterConfig, *, jobs: bool = True) -> dict[str, Any] | Gone:
     """One cluster as plain data (the shape of `dlcluster status --json`), or why it is not there."""
     found = find_stack(config)
     if isinstance(found, Gone):
@@ -33,7 +35,7 @@ def status(config: ClusterConfig) -> dict[str, Any] | Gone:
         "usd_per_hour": _cost(config),
         "bucket": bucket,
         "nodes": [_node(node) for node in nodes],
-        "jobs": [_job(record) for record in records.listing(Store(live, bucket))] if bucket else [],
+        "jobs": _jobs(config, live, stack, nodes) if bucket and jobs else [],
     }
 
 
@@ -49,7 +51,7 @@ def _row(record: Record) -> dict[str, Any]:
         config = record.config()
         assert config is not None, "asked of records that hold one"
         row |= {"cloud": config.cloud, "region": config.region}
-        found = status(config)
+        found = status(config, jobs=False)
     except UserError as error:
         return {**row, "reason": error.what}
     if isinstance(found, Gone):
@@ -80,13 +82,29 @@ def _cost(config: ClusterConfig) -> float | None:
     return total_cost(hourly_cost(config))
 
 
-def _job(record: records.Record) -> dict[str, Any]:
+def _jobs(config: ClusterConfig, live: Session, stack: stacks.Stack, nodes: list[fleet.Node]) -> list[dict[str, Any]]:
+    store = Store(live, stack.outputs["BucketName"])
+    found = records.listing(store)
+    if all(record.state for record in found):
+        return [_job(record, record.state) for record in found]
+    states: dict[str, str] = {}
+    try:
+        cluster = Cluster(config.name, live, store, nodes, cluster_key(config, stack))
+        with cluster.gateway() as gateway:
+            states = control.states(found, gateway)
+    except UserError:  # without the key, or without its head, a cluster still has a status
+        pass
+    return [_job(record, states.get(record.job.id) or record.state or "running") for record in found]
+
+
+def _job(record: records.Record, state: str) -> dict[str, Any]:
+    code = record.end["outcome"].get("exit_code") if record.end else None
     return {
         "id": record.job.id,
         "command": record.job.command,
         "created": record.job.created,
-        "state": record.state or "running",
-        "exit_code": record.end["outcome"].get("exit_code") if record.end else None,
+        "state": state,
+        "exit_code": int(Exit.NODE_LOST) if state == "lost" else code,
     }
 
 

@@ -72,6 +72,12 @@ def jobs(cluster: Cluster, gateway: Gateway | None) -> list[Summary]:
     return [_summary(record, live) for record in records.listing(cluster.store)]
 
 
+def states(found: list[Record], gateway: Gateway) -> dict[str, str]:
+    """How jobs of the bucket stand, as the head says it."""
+    live = nodecode.ask(gateway.connect(), "look", {})
+    return {record.job.id: _summary(record, live).state for record in found}
+
+
 def find(cluster: Cluster, gateway: Gateway, job: str | None) -> Summary:
     """One job, by default the newest. UserError NOT_FOUND when there is none."""
     found = jobs(cluster, gateway)

@@ -69,8 +69,15 @@ def follow(
     return conclude(cluster, gateway, job, final)
 
 
-def conclude(cluster: Cluster, gateway: Gateway | None, job: Job, final: dict[str, Any]) -> Outcome:
-    """The outcome in the head's final status. UserError NODE_LOST when a node was lost in the job."""
+def conclude(cluster: Cluster, gateway: Gateway | None, job: Job, final: dict[str, Any] | None) -> Outcome:
+    """The outcome in the head's final status. UserError NODE_LOST when a node, or the head, was lost in it."""
+    if not final or "outcome" not in final:
+        raise UserError(
+            "the job is lost: the head restarted, or ended, while it ran",
+            where=job.id,
+            hint="start it again with `dlcluster train`",
+            code=Exit.NODE_LOST,
+        )
     outcome = final["outcome"]
     failure = outcome["failure"]
     if outcome["state"] == "lost":
@@ -79,7 +86,7 @@ def conclude(cluster: Cluster, gateway: Gateway | None, job: Job, final: dict[st
         raise lost(cluster, job, failure["node"], failure["reason"])
     if failure:
         failure = Failure(failure["node"], failure["rank"], failure["exit_code"], failure["log"])
-    return Outcome(outcome["state"], outcome["exit_code"], failure, final["stored"]["errors"])
+    return Outcome(outcome["state"], outcome["exit_code"], failure, final.get("stored", {}).get("errors", {}))
 
 
 def lost(cluster: Cluster, job: Job, name: str, reason: str) -> UserError:

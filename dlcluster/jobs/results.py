@@ -37,13 +37,16 @@ def stored_log(store: Store, job: Job, writer: BinaryIO, *, rank: int = 0) -> No
     writer.flush()
 
 
-def live_log(cluster: Cluster, gateway: Gateway, job: Job, writer: BinaryIO, *, rank: int = 0) -> None:
-    """Copy what a rank of a running job has printed so far. UserError NOT_FOUND when no node runs that rank."""
+def live_log(
+    cluster: Cluster, gateway: Gateway, job: Job, writer: BinaryIO, *, rank: int = 0, running: bool = True
+) -> None:
+    """Copy what a rank has printed so far, from the nodes. UserError NOT_FOUND when no node has run that rank."""
     command = ["cat", f".dlcluster/jobs/{job.id}/logs/rank-{rank}.log"]
     outcomes = fan_out(lambda node: gateway.connect(cluster.target(node)).run(command), cluster.workers)
     found = [outcome.value.stdout for outcome in outcomes if outcome.value and outcome.value.exit_code == 0]
     if not found:
-        raise _no_log(job, rank, "the job has not started it; this waits for its output: dlcluster logs -f")
+        waits = "the job has not started it; this waits for its output: dlcluster logs -f"
+        raise _no_log(job, rank, waits if running else "the nodes that ran the job may have been replaced")
     for text in found:
         writer.write(text)
     writer.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import signal
@@ -29,14 +30,14 @@ def main() -> int:
         if not arguments.no_nodes:
             check_addresses()
         idle = float(os.environ.get("DLCLUSTER_LOCAL_IDLE_SECONDS", IDLE_SECONDS if arguments.detach else 0))
+        home = Home(home_dir())
+        home.create()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
     except ValueError:
         print("error: DLCLUSTER_LOCAL_IDLE_SECONDS is not a number of seconds", file=sys.stderr)
         return 2
-    home = Home(home_dir())
-    home.create()
     if arguments.detach:
         return _detach(lambda ready: _serve(home, arguments, idle, ready), home.log)
     return _serve(home, arguments, idle, lambda daemon: _show(daemon, arguments))
@@ -46,12 +47,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dlcluster.local", description="An emulated AWS with real SSH nodes."
     )
-    parser.add_argument("--port", type=int, default=0, help="port of the AWS endpoint (default: any free one)")
+    parser.add_argument("--port", type=_port, default=0, help="port of the AWS endpoint (default: any free one)")
     parser.add_argument("--no-nodes", action="store_true", help="instances run at once, without a node behind them")
     parser.add_argument("--region", default="us-east-1", help="region in the printed settings (default: %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="start empty: forget what this home holds")
     parser.add_argument("--detach", action="store_true", help="go to the background when it listens")
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535, 0 being any free one")
+    return int(text)
 
 
 def _serve(home: Home, arguments: argparse.Namespace, idle: float, ready: Callable[[Daemon], None]) -> int:
@@ -68,7 +75,8 @@ def _serve(home: Home, arguments: argparse.Namespace, idle: float, ready: Callab
         print(f"error: another daemon runs in {home.path}", file=sys.stderr)
         return BUSY
     except OSError as error:
-        print(f"error: the embedded cloud cannot start: {error}", file=sys.stderr)
+        reason = f"port {arguments.port} is in use" if error.errno == errno.EADDRINUSE else str(error)
+        print(f"error: the embedded cloud cannot start: {reason}", file=sys.stderr)
         return 1
     return 0
 

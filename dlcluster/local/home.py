@@ -13,6 +13,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+from dlcluster.errors import UserError
+
 PING = "/_dlcluster/ping"
 STATUS = "/_dlcluster/status"
 SAVE = "/_dlcluster/save"
@@ -85,8 +87,16 @@ class Home:
         return self.path / "lock"
 
     def create(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(0o700)
+        """Make the directory. UserError when that cannot be."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise UserError(
+                f"cannot make the directory of the embedded cloud: {error.strerror}",
+                where=str(self.path),
+                hint="DLCLUSTER_LOCAL_HOME names another one",
+            ) from None
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -99,19 +100,28 @@ def test_a_killed_embedded_cloud_is_reported_and_up_goes_on_with_what_it_held(wo
     world.run("up", "-n", "x")
     before = [node["instance_id"] for node in world.json("status", "-n", "x")["nodes"]]
     world.run("exec", "-n", "x", "-w", "head", "echo mine > $HOME/file")
+    world.write("waits.py", "import time\nprint('started', flush=True)\ntime.sleep(120)\n")
+    job = json.loads(world.run("train", "-n", "x", "--json", "-d", "waits.py").stdout)["job"]
+    assert world.wait_for(lambda: "started" in world.run("logs", "-n", "x", code=None).stdout, 30)
+    assert world.json("status", "-n", "x")["jobs"][0]["state"] == "running"
     assert world.wait_for(lambda: not world.daemon()["unsaved"], 30)
     os.kill(world.daemon()["pid"], signal.SIGKILL)
     assert world.wait_for(lambda: not world.processes(), 10), "a crashed daemon leaves no orphan"
     for command in ("status", "train", "exec"):
         gone = world.run(command, "-n", "x", *(["true"] if command == "exec" else []), code=66)
         assert "the embedded cloud that holds the cluster x is stopped" in gone.stderr
-        assert "`dlcluster up` starts it again with what it held" in gone.stderr
+        assert "`dlcluster up -n x` starts it again with what it held" in gone.stderr
     assert [row["state"] for row in world.json("status", "--all")] == ["stopped"]
     world.run("up", "-n", "x")
     found = world.json("status", "-n", "x")
     assert found["state"] == "ready"
     assert [node["instance_id"] for node in found["nodes"]] == before
     assert world.run("exec", "-n", "x", "-w", "head", "cat $HOME/file").stdout == "mine\n"
+    # The job ended with its nodes: no command goes on saying that it runs, and what it printed can still be read.
+    lost = found["jobs"][0]
+    assert (lost["id"], lost["state"], lost["exit_code"]) == (job, "lost", 75)
+    assert world.run("logs", "-n", "x").stdout == "started\n"
+    assert f"{job}: the job is lost" in world.run("logs", "-n", "x", "-f", code=75).stderr
     world.run("local", "stop", "-y")
     world.run("down", "-n", "x")
     assert world.daemon()["stacks"] == 0

@@ -56,3 +56,9 @@ def test_ctrl_c_ends_with_130():
 def test_a_commands_own_exit_code_passes_through():
     assert run(lambda: 3) == 3
     assert run(lambda: None) == 0
+
+
+def test_what_this_machine_refuses_is_no_bug_of_ours(capsys):
+    code = run(failing(PermissionError(13, "Permission denied", "/data/clusters")))
+    assert code == Exit.USAGE
+    assert "error: /data/clusters: Permission denied" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import pytest
 
 from dlcluster.errors import Exit, UserError
 from dlcluster.local import client
+from dlcluster.local.__main__ import _parser
 from dlcluster.local.home import PING, Daemon, Home, home_dir
 
 HOLD = """
@@ -153,3 +154,18 @@ def test_a_start_that_fails_tells_the_end_of_the_log(home, monkeypatch):
         client.ensure(home.path)
     assert caught.value.code == Exit.UNAVAILABLE
     assert str(caught.value).count("first") < 20
+
+
+def test_a_home_that_cannot_be_made_is_said_with_the_variable_that_names_another(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot make the directory") as caught:
+        Home(tmp_path / "file" / "home").create()
+    assert "DLCLUSTER_LOCAL_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_is_none_is_wrong_usage(port, capsys):
+    with pytest.raises(SystemExit) as caught:
+        _parser().parse_args([f"--port={port}"])
+    assert caught.value.code == 2
+    assert "is not a port" in capsys.readouterr().err
