@@ -42,7 +42,7 @@ def run_fault_list(json_: bool) -> int:
         render.err.print("no faults")
     else:
         columns = [[row["id"], _describe(row), row["hits"], "over" if row["over"] else ""] for row in rows]
-        render.table(["FAULT", "STRIKES", "HITS", ""], columns, fold="STRIKES")
+        render.table(["FAULT", "STRIKES", "HITS", ""], columns, fold=("STRIKES",))
     return Exit.OK
 
 

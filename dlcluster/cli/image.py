@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dlcluster.cli import render
 from dlcluster.cli.guard import print_json
+from dlcluster.cli.lines import say
 from dlcluster.errors import UserError
 from dlcluster.image.library import library
 from dlcluster.image.load import load_image
@@ -64,6 +64,7 @@ def run_show(name: str, images: Path | None, platform: str | None, json_: bool) 
     render.table(
         ["COMPONENT", "VERSION", "GIB", "PARAMETERS", "WHAT"],
         [[step["name"], step["version"], step["size_gib"], _pairs(step), step["summary"]] for step in _steps(image)],
+        fold=("PARAMETERS", "WHAT"),
     )
     for test in recipe.tests:
         print(f"test {test}")
@@ -109,9 +110,9 @@ def run_spec(
         print_json({"recipe": name, "hash": image.hash, "target": target, "files": [str(path) for path in written]})
         return
     use = spec.use.format(folder=output, context=output, region="us-east-1")
-    print(f"wrote {len(written)} files to {output}. Next: {use}", file=sys.stderr)
+    say(f"wrote {render.quantity(len(written), 'file')} to {output}. Next: {use}")
     for note in filter(None, notes):
-        print(note, file=sys.stderr)
+        say(note)
 
 
 def _to_stdout(spec: Spec, json_: bool) -> None:
@@ -121,7 +122,8 @@ def _to_stdout(spec: Spec, json_: bool) -> None:
     print(spec.files[spec.main], end="")
     beside = len(spec.files) - 1 + len(spec.context)
     if beside:
-        print(f"{beside} files belong beside it: --output DIR writes them all", file=sys.stderr)
+        belong = "file belongs" if beside == 1 else "files belong"
+        say(f"{beside} {belong} beside it: --output DIR writes them all")
 
 
 def _write(spec: Spec, output: Path) -> list[Path]:
@@ -134,7 +136,8 @@ def _write(spec: Spec, output: Path) -> list[Path]:
             path.write_bytes(content)
             paths.append(path)
     except OSError as error:
-        raise UserError(f"cannot write: {error.strerror}", where=str(error.filename or output)) from None
+        where = str(error.filename or output)
+        raise UserError(f"cannot write: {error.strerror}", where=where, hint="--output names another folder") from None
     return paths
 
 

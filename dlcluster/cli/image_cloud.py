@@ -134,7 +134,10 @@ def run_status(name: str, images: Path | None, file: Path | None, region: str | 
         return
     if not amis and not builds:
         there = "its pipeline is there" if pipeline else "no pipeline"
-        render.err.print(f"no image of {name} in {config.region}, {there}. Build one: dlcluster image build {name}")
+        if config.cloud == "local":
+            render.say(f"no image of {name} on the embedded cloud; --region REGION asks AWS")
+        else:
+            render.say(f"no image of {name} in {config.region}, {there}. Build one: dlcluster image build {name}")
         return
     render.table(
         ["IMAGE", "STATE", "CREATED", "RECIPE"],

@@ -22,7 +22,7 @@ from dlcluster.cluster.report import Reporter, Silent
 err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
-NARROWEST = 24  # cells of a column that gives way
+NARROWEST = 16  # cells of a column that gives way
 UNLIMITED = 10_000
 _MARK = {"Add": "[green]+[/]", "Modify": "[yellow]~[/]", "Remove": "[red]-[/]"}
 
@@ -121,16 +121,16 @@ def money(amount: float | None) -> str:
     return "unknown" if amount is None else f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 
-def table(columns: list[str], rows: list[list[Any]], *, fold: str = "") -> None:
-    """Print a plain table on stdout. In a narrow terminal the column `fold` (default: the last) is broken, no other."""
+def table(columns: list[str], rows: list[list[Any]], *, fold: tuple[str, ...] = ()) -> None:
+    """Print a plain table on stdout. In a narrow terminal the columns `fold` (default: the last) break, no other."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    folded = columns.index(fold) if fold else len(columns) - 1
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     needed = 0
     for index, column in enumerate(columns):
-        grid.add_column(column, overflow="fold", no_wrap=index != folded)
+        folds = column in (fold or columns[-1:])
+        grid.add_column(column, overflow="fold", no_wrap=not folds)
         longest = max(map(len, [column, *(row[index] for row in cells)]))
-        needed += 2 + (min(longest, NARROWEST) if index == folded else longest)
+        needed += 2 + (min(longest, NARROWEST) if folds else longest)
     for row in cells:
         grid.add_row(*map(escape, row))
     width = max(needed, out.width) if sys.stdout.isatty() else UNLIMITED

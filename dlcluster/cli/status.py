@@ -26,7 +26,7 @@ def run_status(file: Path | None, name: str | None, all_: bool, json_: bool) -> 
                     [row["name"], row["cloud"], row["region"], _state(row), row["nodes"] or "", _price(row)]
                     for row in rows
                 ],
-                fold="STATE",
+                fold=("STATE",),
             )
         else:
             render.err.print("no clusters; make one with: dlcluster up")
@@ -64,7 +64,7 @@ def _show(found: dict[str, Any]) -> None:
             ]
             for node in found["nodes"]
         ],
-        fold="STATE",
+        fold=("STATE",),
     )
     if found["jobs"]:
         render.out.print()

@@ -40,7 +40,7 @@ def _read(terminal: int) -> bytes:
 
 
 def test_a_narrow_terminal_breaks_one_column_and_leaves_the_others_whole():
-    code = f"from dlcluster.cli.render import table; table(['ID', 'WHY', 'IP'], {ROWS!r}, fold='WHY')"
+    code = f"from dlcluster.cli.render import table; table(['ID', 'WHY', 'IP'], {ROWS!r}, fold=('WHY',))"
     lines = in_a_terminal(code, 80)
     assert max(map(len, lines)) <= 80
     assert lines[1].startswith("i-0123456789abcdef0  a reason")
