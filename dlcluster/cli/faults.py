@@ -26,8 +26,7 @@ def run_fault_add(kind: str, seconds: float | None, lasting: float | None, which
     if json_:
         print_json(added)
     else:
-        render.err.print(f"fault [bold]{added['id']}[/]: {_describe(added)}")
-        render.err.print(f"`dlcluster local fault clear {added['id']}` ends it")
+        render.say(f"fault {added['id']}: {_describe(added)}\n`dlcluster local fault clear {added['id']}` ends it")
     return Exit.OK
 
 
@@ -54,7 +53,7 @@ def run_fault_clear(id: str | None, json_: bool) -> int:
     if json_:
         print_json({"removed": removed})
     else:
-        render.err.print(f"{removed} fault{'' if removed == 1 else 's'} removed")
+        render.say(f"{render.quantity(removed, 'fault')} removed")
     return Exit.OK
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from dlcluster.cli import render
@@ -21,7 +22,10 @@ def run_capacity_set(instance_type: str, instances: int, zone: str, json_: bool)
         print_json(rows)
     else:
         where = "every zone" if zone == "*" else zone
-        render.err.print(f"room for {instances} x {instance_type} in {where}; `dlcluster local capacity clear` ends it")
+        which = shlex.quote(instance_type) + ("" if zone == "*" else f" --zone {shlex.quote(zone)}")
+        render.say(
+            f"room for {instances} x {instance_type} in {where}; `dlcluster local capacity clear {which}` ends it"
+        )
     return Exit.OK
 
 
@@ -51,7 +55,7 @@ def run_capacity_clear(instance_type: str, zone: str, json_: bool) -> int:
     if json_:
         print_json({"removed": removed})
     else:
-        render.err.print(f"{removed} limit{'' if removed == 1 else 's'} removed")
+        render.say(f"{render.quantity(removed, 'limit')} removed")
     return Exit.OK
 
 

@@ -19,5 +19,7 @@ def interrupt(instance_id: str, seconds: float = NOTICE_SECONDS, home: Path | No
         ask(running(home), "POST", "interruptions", {"instance": instance_id, "seconds": seconds})
     except UserError as error:
         if error.where == "interruptions":  # the cloud's own refusal
-            error.where, error.hint = instance_id, "only spot instances are taken back: `spot: true` below `workers`"
+            error.where = instance_id
+            if "Spot" in error.what:
+                error.hint = "only spot instances are taken back: `spot: true` below `workers`"
         raise
