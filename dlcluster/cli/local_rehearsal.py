@@ -22,10 +22,8 @@ def run_capacity_set(instance_type: str, instances: int, zone: str, json_: bool)
         print_json(rows)
     else:
         where = "every zone" if zone == "*" else zone
-        which = shlex.quote(instance_type) + ("" if zone == "*" else f" --zone {shlex.quote(zone)}")
-        render.say(
-            f"room for {instances} x {instance_type} in {where}; `dlcluster local capacity clear {which}` ends it"
-        )
+        clear = shlex.join(["clear", instance_type, *(() if zone == "*" else ("--zone", zone))])
+        render.say(f"room for {instances} x {instance_type} in {where}; `dlcluster local capacity {clear}` ends it")
     return Exit.OK
 
 
