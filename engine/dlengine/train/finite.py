@@ -22,6 +22,7 @@ class Guard:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
+        self._found, self._one = torch.zeros(1), torch.ones(1)
         owners = Counter(id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False))
         covered = {
             id(module.weight)
@@ -35,7 +36,7 @@ class Guard:
     def check(self) -> None:
         """Raise EngineError that names the first parameter whose gradient is not finite."""
         gradients = [one.grad for one in self._watched if one.grad is not None]
-        if gradients and not _all_finite(gradients):
+        if gradients and not _all_finite(gradients, self._found, self._one):
             self._complain()
 
     def broken_weights(self) -> str | None:
@@ -53,12 +54,14 @@ class Guard:
                 )
 
 
-def _all_finite(gradients: list[torch.Tensor]) -> bool:
-    """Whether no number is infinite or nan; on a CPU in one call, that with which gradient scalers look for them."""
+def _all_finite(gradients: list[torch.Tensor], found: torch.Tensor, one: torch.Tensor) -> bool:
+    """Whether no number is infinite or nan; on a CPU in one call, that with which gradient scalers look for them.
+
+    That call says what it found in a tensor, and wants the factor of one in another.
+    """
     if gradients[0].device.type != "cpu":
         return bool(torch.stack(torch._foreach_norm(gradients)).isfinite().all())
     if any(one.is_sparse or one.dtype != torch.float32 for one in gradients):
         return math.isfinite(sum(one.sum().item() for one in gradients))
-    found = torch.zeros(1)
-    torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, torch.ones(1))
+    torch._amp_foreach_non_finite_check_and_unscale_(gradients, found.zero_(), one)
     return not found.item()

@@ -10,13 +10,17 @@ import torch
 
 from dlengine.errors import EngineError
 from dlengine.parallel import Group
-from dlengine.train.metrics import Metric, Sum
+from dlengine.train.metrics import Accuracy, Metric, Sum
+
+_TOGETHER = 16  # steps whose answers are counted at once
+_SMALL = 1 << 14  # numbers that a step's answers may have: more take longer to count than to begin counting
 
 
 class Meter:
     """Sums of one rank: the losses, those of the metrics, the samples, and the seconds that they took.
 
-    `sizes` are those of the metrics' sums, as `layout` gives them.
+    `sizes` are those of the metrics' sums, as `layout` gives them. Where only right answers are counted, and few of
+    them, those of several steps are counted at once: that spares a short step some percent.
     """
 
     def __init__(self, metrics: Sequence[Metric], sizes: Sequence[Sequence[int]], device: torch.device) -> None:
@@ -27,6 +31,8 @@ class Meter:
         self._loss: Sum = 0.0
         self.samples = 0.0
         self._sums: list[list[Sum]] = [[0.0] * len(part) for part in sizes]
+        self._counts = device.type == "cpu" and {type(metric) for metric in metrics} == {Accuracy}
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def add(self, loss: Sum, count: int, output: Any, target: Any, *, measured: bool = True) -> None:
         """Count a batch of `count` samples, given the mean of its losses; without `measured` only the loss."""
@@ -34,6 +40,31 @@ class Meter:
         self.samples += count
         if not measured:
             return
+        if self._counts and self._may_wait(output, target):
+            self._waiting.append((output.detach().clone(), target.clone()))  # a user's buffer may be filled again
+            if len(self._waiting) >= _TOGETHER:
+                self._settle()
+        else:
+            self._measure(output, target)
+
+    def _may_wait(self, output: Any, target: Any) -> bool:
+        tensors = isinstance(output, torch.Tensor) and isinstance(target, torch.Tensor)
+        if not tensors or output.dim() != 2 or target.dim() != 1 or output.numel() > _SMALL:
+            return False
+        if not self._waiting:
+            return True
+        first, answer = self._waiting[0]
+        same = (output.shape[1], output.dtype, target.dtype)
+        return same == (first.shape[1], first.dtype, answer.dtype)
+
+    def _settle(self) -> None:
+        """Count what waits to be counted."""
+        if self._waiting:
+            outputs, targets = zip(*self._waiting, strict=True)
+            self._waiting = []
+            self._measure(torch.cat(outputs), torch.cat(targets))
+
+    def _measure(self, output: Any, target: Any) -> None:
         for metric, sums in zip(self.metrics, self._sums, strict=True):
             for place, value in enumerate(metric.sums(output, target)):
                 sums[place] = sums[place] + _exact(value)
@@ -45,11 +76,12 @@ class Meter:
 
     def mark(self) -> tuple[Any, ...]:
         """What `rewind` goes back to."""
-        return self._loss, self.samples, [list(sums) for sums in self._sums]
+        return self._loss, self.samples, [list(sums) for sums in self._sums], list(self._waiting)
 
     def rewind(self, mark: tuple[Any, ...]) -> None:
         """Forget what was added since `mark`."""
         self._loss, self.samples, self._sums = mark[0], mark[1], [list(sums) for sums in mark[2]]
+        self._waiting = list(mark[3])
 
     def row(self, group: Group) -> dict[str, float]:
         """`loss`, the metrics by name and `samples` over all ranks; the sums stay."""
@@ -84,6 +116,7 @@ class Meter:
                 place += size
 
     def _flat(self) -> list[float]:
+        self._settle()
         flat = [float(self._loss), self.samples]
         for sizes, sums in zip(self._sizes, self._sums, strict=True):
             for size, value in zip(sizes, sums, strict=True):

@@ -101,15 +101,44 @@ def test_the_loss_weighs_samples():
     assert meter.row(ALONE)["loss"] == meter.loss == pytest.approx(1.1)
 
 
-def test_rewinding_forgets_what_came_after_the_mark():
-    made = build(["accuracy", "f1"])
-    meter = Meter(made, layout(made, LOGITS, LABELS), torch.device("cpu"))
-    meter.add(1.0, 50, LOGITS[:50], LABELS[:50])
-    mark, before = meter.mark(), meter.state()
+@pytest.mark.parametrize("metrics", [["accuracy", "f1"], "accuracy"])
+@pytest.mark.parametrize("looked", [True, False])
+def test_rewinding_forgets_what_came_after_the_mark(metrics, looked):
+    made = build(metrics)
+    meter, other = (Meter(made, layout(made, LOGITS, LABELS), torch.device("cpu")) for _ in range(2))
+    for one in (meter, other):
+        one.add(1.0, 50, LOGITS[:50], LABELS[:50])
+    before = other.state()
+    mark = meter.mark()
     meter.add(3.0, 51, LOGITS[50:], LABELS[50:])
-    assert meter.state() != before
+    if looked:
+        assert meter.state() != before
     meter.rewind(mark)
     assert meter.state() == before
+
+
+def test_answers_that_wait_to_be_counted_are_those_of_their_step():
+    made = build("accuracy")
+    meter = Meter(made, layout(made, LOGITS, LABELS), torch.device("cpu"))
+    output, target = torch.zeros(4, 7), torch.zeros(4, dtype=torch.int64)
+    steps = [(torch.roll(LOGITS, number, 0)[:4], LABELS[:4]) for number in range(40)]
+    for logits, labels in steps:  # into the same tensors, as a user's loader may do
+        meter.add(1.0, 4, output.copy_(logits), target.copy_(labels))
+    right = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in steps)
+    assert meter.row(ALONE)["accuracy"] == right / 160
+
+
+def test_answers_of_other_sizes_and_types_are_counted_too():
+    made = build("accuracy")
+    meter = Meter(made, layout(made, LOGITS, LABELS), torch.device("cpu"))
+    parts = [LOGITS, LOGITS[:, :5], LOGITS.double(), LOGITS[:0], torch.randn(2, 3, 9), torch.randn(101, 7, 200)]
+    right = 0
+    for output in parts:
+        labels = torch.zeros(len(output), *output.shape[2:], dtype=torch.int64)
+        meter.add(1.0, len(output), output, labels)
+        right += int((output.argmax(1) == labels).sum())
+    total = sum(len(output) * int(np.prod(output.shape[2:])) for output in parts)
+    assert meter.row(ALONE)["accuracy"] == pytest.approx(right / total)
 
 
 @pytest.mark.parametrize(
