@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,9 @@ SHORT_SECONDS = 20.0
 # Measuring takes at most this part of a run, and at most so many seconds.
 PART = 0.02
 LONGEST = 15.0
-MARGIN = 0.97  # what beats the rule must beat it by this much
+FEWEST, MOST = 5, 9  # rounds
+# What beats the rule must beat it by this much, and in so many of the rounds: others may use the machine meanwhile.
+MARGIN, WINS = 0.97, 0.8
 # Seconds of training. Compiling a large network takes two minutes; on CPUs it lost on every network that was measured.
 COMPILE_PAYS_AFTER = 1800.0
 
@@ -110,8 +113,8 @@ def _by_measurement(
     plans = [rule, *alternatives(rule, x.device, seconds=whole)]
     ways = recordings(model, x.device) if record else []
     runs = len(plans) + (1 + len(ways) if ways else 0)
-    rounds = min(9, int(min(LONGEST, PART * whole) / (runs * (step + max(step, BLOCK)))) - 1)
-    if rounds < 2:
+    rounds = min(MOST, int(min(LONGEST, PART * whole) / (runs * (step + max(step, BLOCK)))) - 1)
+    if rounds < FEWEST:
         return None
     best = _fastest(plans, trial.compare(plans, rounds, step))
     if not ways:
@@ -120,10 +123,15 @@ def _by_measurement(
     return _fastest(plans, trial.compare(plans, rounds, step))
 
 
-def _fastest(plans: list[Plan], times: list[float]) -> Plan:
-    """The first one, unless another one beats it clearly."""
-    place = min(range(len(plans)), key=times.__getitem__)
-    return plans[place] if times[place] < MARGIN * times[0] else plans[0]
+def _fastest(plans: list[Plan], times: list[list[float]]) -> Plan:
+    """The first one, unless another one beats it clearly; `times` of each plan, round by round."""
+    best, part = plans[0], MARGIN
+    for plan, own in zip(plans, times, strict=True):
+        ratios = [mine / rule for mine, rule in zip(own, times[0], strict=True)]
+        wins = sum(ratio < 1 for ratio in ratios) / len(ratios)
+        if wins >= WINS and statistics.median(ratios) < part:
+            best, part = plan, statistics.median(ratios)
+    return best
 
 
 def alternatives(rule: Plan, device: torch.device, *, seconds: float) -> list[Plan]:

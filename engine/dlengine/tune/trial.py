@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -66,8 +65,8 @@ class Trial:
             self._prepared[plan] = made if possible == plan else None
         return self._prepared[plan]
 
-    def compare(self, plans: Sequence[Plan], rounds: int, step: float) -> list[float]:
-        """Median seconds of a step under each plan; the plans take turns, so that load from outside meets all alike."""
+    def compare(self, plans: Sequence[Plan], rounds: int, step: float) -> list[list[float]]:
+        """Seconds of a step under each plan, by round; the plans take turns, so that other load meets all alike."""
         steps = max(1, round(BLOCK / step))
         times: list[list[float]] = [[] for _ in plans]
         for number in range(rounds + 1):
@@ -78,7 +77,7 @@ class Trial:
                 took = self.seconds(plan, steps)
                 if number:  # the first round prepares kernels
                     found.append(took)
-        return [statistics.median(found) for found in times]
+        return times
 
     def _wait(self) -> None:
         if self._x.device.type == "cuda":

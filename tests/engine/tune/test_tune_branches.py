@@ -217,8 +217,8 @@ class Faster:
     def seconds(self, plan: Plan, steps: int) -> float:
         return 0.1
 
-    def compare(self, plans: list[Plan], rounds: int, step: float) -> list[float]:
-        return [0.05 if plan.branches else 0.1 for plan in plans]
+    def compare(self, plans: list[Plan], rounds: int, step: float) -> list[list[float]]:
+        return [[0.05 if plan.branches else 0.1] * rounds for plan in plans]
 
 
 def test_fit_measures_branches_uses_them_when_they_pay_says_so_and_remembers(monkeypatch, tmp_path, capsys):

@@ -227,6 +227,20 @@ def test_a_long_run_measures_without_touching_the_model_and_remembers(own_cache,
     assert chosen(model) == plan
 
 
+@pytest.mark.parametrize(
+    ("own", "chosen"),
+    [
+        ([9, 9, 9, 9, 9], 1),
+        ([9.9, 9.9, 9.9, 9.9, 9.9], 0),  # faster by less than noise
+        ([1, 1, 1, 11, 11], 0),  # much faster, in three rounds of five
+        ([9, 9, 9, 9, 30], 1),
+    ],
+)
+def test_another_plan_is_taken_only_if_it_is_faster_in_nearly_every_round(own, chosen):
+    plans = [RULE, PLAIN]
+    assert choosing._fastest(plans, [[10] * 5, own]) == plans[chosen]
+
+
 def test_what_is_remembered_is_taken_unless_the_model_does_not_allow_it(own_cache):
     key = choosing.machine.key(network(), sgd(network().parameters()), batch()[0])
     cache.save(key, Plan(fused=True, inplace=("3.relu", "3.not_alone")))
