@@ -80,8 +80,8 @@ def _describe(row: dict[str, Any]) -> str:
     words += [f"{name.removeprefix('instance_')}={row[name]}" for name in _SELECTION if row[name] != "*"]
     words += [f"{name}={row[name]:g}" for name in ("seconds", "probability") if row[name] not in (0, 1)]
     words += [f"from call {row['nth']} on"] if row["nth"] > 1 else []
-    words += [f"{row['times']} times"] if row["times"] is not None else []
-    if row["until"] is not None:
+    words += ["once" if row["times"] == 1 else f"{row['times']} times"] if row["times"] is not None else []
+    if row["until"] is not None and not row["over"]:
         words.append(f"for {max(0, row['until'] - time.time()):.0f} s more")
     return " ".join(words)
 

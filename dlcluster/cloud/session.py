@@ -14,6 +14,7 @@ from dlcluster.errors import Exit, UserError
 # What the embedded cloud accepts. Never the user's environment: a rehearsal must not touch real keys.
 LOCAL_CREDENTIALS = {"aws_access_key_id": "LOCAL", "aws_secret_access_key": "LOCAL"}
 
+_BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
 _DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -110,6 +111,8 @@ def aws_errors(doing: str) -> Iterator[None]:
         code, message = error_code(error), error.response["Error"].get("Message", "")
         denied = code in _DENIED
         hint = "check the credentials and their permissions: `aws sts get-caller-identity`" if denied else ""
+        if code in _BUSY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            hint = "try again in a minute; on the embedded cloud see `dlcluster local fault list`"
         exit_code = Exit.DENIED if denied else Exit.UNAVAILABLE
         raise UserError(f"{doing}: {code}: {message}", where="AWS", hint=hint, code=exit_code) from error
     except NoCredentialsError as error:
