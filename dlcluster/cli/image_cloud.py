@@ -46,9 +46,8 @@ def run_build(
         if json_:
             print_json(_plan_json(prepared))
         return
-    if not yes and not render.ask("Go on?"):
-        work.discard(prepared)
-        raise UserError("not confirmed; nothing was built", hint="-y answers yes")
+    if not yes:
+        render.agreed("Go on?", lambda: work.discard(prepared), "nothing was built")
     build = _execute(prepared, json_)
     if json_:
         print_json({**_plan_json(prepared), "build": asdict(build), "seconds": round(time.monotonic() - started, 1)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from rich.table import Table
 from dlcluster.cli.hints import complete
 from dlcluster.cloud.stacks import Change, Event
 from dlcluster.cluster.report import Reporter, Silent
+from dlcluster.errors import Exit, UserError
 
 # A terminal gets lines broken between words; a pipe gets them whole, as `grep` expects.
 err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
@@ -172,3 +173,16 @@ def ask(question: str) -> bool:
         return False
     err.print(f"{question} [bold]\\[y/N][/] ", end="")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def agreed(question: str, discard: Callable[[], None], refused: str) -> None:
+    """Ask, and go back before anything is done: UserError when the answer is no (2), or Ctrl-C (130)."""
+    try:
+        if ask(question):
+            return
+        code = Exit.USAGE
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    discard()
+    what = "interrupted" if code == Exit.INTERRUPTED else "not confirmed"
+    raise UserError(f"{what}; {refused}", hint="-y answers yes", code=code)

@@ -86,9 +86,7 @@ def _consent(prepared: Prepared, yes: bool) -> None:
     costs = prepared.config.cloud == "aws" and prepared.plan.kind != "none"
     if yes or not (costs or prepared.plan.destructive):
         return
-    if not render.ask("Go on?"):
-        discard(prepared)
-        raise UserError("not confirmed; nothing was changed", hint="-y answers yes")
+    render.agreed("Go on?", lambda: discard(prepared), "nothing was changed")
 
 
 def _plan_json(prepared: Prepared) -> dict[str, Any]:

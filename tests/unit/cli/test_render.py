@@ -10,8 +10,11 @@ import subprocess
 import sys
 import termios
 
+import pytest
+
 from dlcluster.cli import render
 from dlcluster.cli.render import quantity, size
+from dlcluster.errors import UserError
 
 LONG = "a reason that goes on and on, beyond the width of any terminal that somebody would sit at"
 ROWS = [["i-0123456789abcdef0", LONG, "127.130.128.4"]]
@@ -80,3 +83,18 @@ def test_quantities_read_as_people_write_them():
         "1,438 samples",
     ]
     assert [size(1), size(812), size(3100), size(10_540_000)] == ["1 byte", "812 bytes", "3.1 kB", "10.5 MB"]
+
+
+@pytest.mark.parametrize(("answer", "code"), [("no", 2), (KeyboardInterrupt, 130)])
+def test_whoever_does_not_agree_finds_everything_as_it_was(answer, code, monkeypatch):
+    def ask(question):
+        if isinstance(answer, str):
+            return False
+        raise answer
+
+    discarded = []
+    monkeypatch.setattr(render, "ask", ask)
+    with pytest.raises(UserError, match="nothing was changed") as caught:
+        render.agreed("Go on?", lambda: discarded.append(True), "nothing was changed")
+    assert caught.value.code == code
+    assert discarded == [True]
