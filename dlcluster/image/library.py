@@ -48,7 +48,7 @@ def library(own: Path | None = None) -> Library:
         raise UserError(
             "not a folder",
             where=str(own),
-            hint="--images takes a folder with <recipe>/recipe.yaml",
+            hint="--images, or `images:` in the cluster file, names a folder with <recipe>/recipe.yaml",
             code=Exit.NOT_FOUND,
         )
     return Library((own, shipped()))
