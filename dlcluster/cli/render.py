@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from dlcluster.cli.hints import complete
 from dlcluster.cloud.stacks import Change, Event
@@ -57,7 +58,7 @@ class Terminal:
             return
         kind = event.type.removeprefix("AWS::")
         if event.failed:
-            err.print(f"  [red]✗[/] {event.logical_id} [dim]{kind}[/] {event.status}: {escape(event.reason)}")
+            hanging(f"  [red]✗[/] {event.logical_id} [dim]{kind}[/] {event.status}: {escape(event.reason)}")
         elif event.status.endswith("_IN_PROGRESS"):
             self._started.setdefault(event.logical_id, time.monotonic())
             self._under_way(f"{self._step}: {self._done} done, now {event.logical_id}")
@@ -75,7 +76,7 @@ class Terminal:
             err.print(f"  [green]✓[/] nodes ready {ready}/{total}")
 
     def note(self, text: str) -> None:
-        err.print(f"  {escape(text)}")
+        hanging(f"  {escape(text)}")
 
     def warn(self, text: str) -> None:
         warn(text)
@@ -92,7 +93,18 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Something that may need the user's attention."""
-    err.print(f"[yellow]warning:[/] {escape(complete(text))}")
+    hanging(f"[yellow]warning:[/] {escape(complete(text))}")
+
+
+def hanging(markup: str) -> None:
+    """One line that a terminal too narrow for it gets as several, all but the first set in."""
+    if not err.is_terminal:
+        err.print(markup)
+        return
+    first, *others = Text.from_markup(markup).wrap(err, err.width - 4)
+    err.print(first)
+    for line in others:
+        err.print(Text("    ") + line)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def in_a_terminal(code: str, width: int) -> list[str]:
     """The lines that a program writes to a terminal of that width."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    env = {**{name: text for name, text in os.environ.items() if name != "COLUMNS"}, "TERM": "dumb"}
+    env = {**{name: text for name, text in os.environ.items() if name != "COLUMNS"}, "TERM": "xterm"}
     with subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs, env=env) as process:
         os.close(theirs)
         output = b""
@@ -32,7 +33,7 @@ def in_a_terminal(code: str, width: int) -> list[str]:
             output += chunk
     os.close(ours)
     assert process.returncode == 0, output
-    return output.decode().replace("\r", "").splitlines()
+    return re.sub(r"\x1b\[[0-9;]*m|\r", "", output.decode()).splitlines()
 
 
 def _read(terminal: int) -> bytes:
@@ -74,6 +75,14 @@ def test_a_terminal_gets_messages_broken_between_words_and_hints_below_each_othe
     hint = [index for index, line in enumerate(lines) if line.startswith("  hint: ")]
     assert all(line.startswith((" " * 8 + "more", " " * 8 + "words")) for line in lines[hint[0] + 1 :])
     assert all(line.startswith(("error:", "words", "and")) for line in lines[: hint[0]])
+
+
+def test_a_long_warning_is_set_in_below_its_first_line():
+    lines = in_a_terminal("from dlcluster.cli.render import warn; warn('words and ' * 12)", 60)
+    assert lines[0].startswith("warning: words")
+    assert len(lines) > 1
+    assert all(line.startswith(("    w", "    a")) for line in lines[1:])
+    assert max(map(len, lines)) <= 60
 
 
 def test_quantities_read_as_people_write_them():
