@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 # Commands that take a cluster. `status -a` means all of them.
-_COMMAND = re.compile(r"\bdlcluster (up|train|status(?! -a)|logs|cancel|exec|ssh|down)\b(?! (?:-n|-f [^-\s]|--file) ?)")
+_COMMAND = re.compile(r"\bdlcluster (up|train|status(?! -a)|logs|cancel|exec|ssh|down)\b(?! (?:-n|--file) )")
 _options: Callable[[], str] = str
 
 

@@ -76,6 +76,7 @@ def test_a_file_is_named_until_up_has_stored_what_it_says(tmp_path):
         ("`dlcluster status -a` shows all", "`dlcluster status -a` shows all"),
         ("`dlcluster local stop` stops it; dlcluster image build x", None),
         ("dlcluster down -n y", None),
+        ("dlcluster logs -f waits", "dlcluster logs -n x -f waits"),
         ("the dlcluster updates", None),
     ],
 )  # fmt: skip
