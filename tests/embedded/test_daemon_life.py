@@ -320,7 +320,7 @@ def test_a_port_that_is_taken_is_told(home, shared_cloud):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "cannot start" in done.stderr
-    assert "Address already in use" in done.stderr
+    assert f"port {port} is in use" in done.stderr
     assert "Traceback" not in done.stderr
 
 
