@@ -27,7 +27,8 @@ class EngineError(Exception):
 def unknown(kind: str, value: object, known: Iterable[str]) -> EngineError:
     """The error for a name outside a fixed list; it proposes the nearest known one."""
     names = list(known)
-    near = difflib.get_close_matches(str(value), names, n=1)
+    near = [name for name in names if name == str(value).lower()] if isinstance(value, str) else []
+    near = near or (difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else [])
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
     return EngineError(f"unknown {kind} {value!r}", hint)
 

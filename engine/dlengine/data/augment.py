@@ -26,8 +26,8 @@ class Shift:
     """Move each image by up to `pixels` in both directions; what comes in from outside is 0 (pad and crop)."""
 
     def __init__(self, pixels: int) -> None:
-        if pixels < 0:
-            raise EngineError(f"a shift by {pixels} pixels", "give a number from 0 on")
+        if not isinstance(pixels, int) or pixels < 0:
+            raise EngineError(f"a shift by {pixels!r} pixels", "give a whole number from 0 on")
         self.pixels = pixels
 
     def __call__(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:
@@ -70,8 +70,11 @@ class Affine:
         translate: float = 0.0,
         shear: float = 0.0,
     ) -> None:
-        if not 0 < scale[0] <= scale[1]:
-            raise EngineError(f"scale={scale}", "give (lowest, highest), both above 0")
+        for name, value in (("degrees", degrees), ("translate", translate), ("shear", shear)):
+            if not isinstance(value, int | float) or not np.isfinite(value):
+                raise EngineError(f"{name}={value!r}", "give a number")
+        if not _pair(scale) or not 0 < scale[0] <= scale[1]:
+            raise EngineError(f"scale={scale!r}", "give (lowest, highest), both above 0")
         if not -89 <= shear <= 89:
             raise EngineError(f"a shear of {shear} degrees", "give less than 90")
         self.degrees, self.scale, self.translate, self.shear = degrees, scale, translate, shear
@@ -126,8 +129,8 @@ class Cutout:
     """Set a square of `size` pixels at a random place to 0; it may reach over the edge (DeVries and Taylor 2017)."""
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise EngineError(f"a cutout of {size} pixels", "give a number from 1 on")
+        if not isinstance(size, int) or size < 1:
+            raise EngineError(f"a cutout of {size!r} pixels", "give a whole number from 1 on")
         self.size = size
 
     def __call__(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:
@@ -143,7 +146,10 @@ class Normalize:
     """Floats with mean 0 and deviation 1, from `mean` and `std` per channel in 0..1; bytes are divided by 255 first."""
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
-        self.mean, self.std = np.atleast_1d(np.asarray(mean, float)), np.atleast_1d(np.asarray(std, float))
+        try:
+            self.mean, self.std = np.atleast_1d(np.asarray(mean, float)), np.atleast_1d(np.asarray(std, float))
+        except (TypeError, ValueError):
+            raise EngineError(f"mean {mean!r} and std {std!r}", "give numbers, one or one a channel") from None
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
             raise EngineError(f"mean {mean} and std {std}", "give finite numbers, and deviations above 0")
 
@@ -175,7 +181,11 @@ def _as_before(pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return pixels if images.is_floating_point() else pixels.round_().to(images.dtype)
 
 
+def _pair(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(each, int | float) for each in value)
+
+
 def _part(value: Any, name: str) -> float:
-    if not 0 <= value <= 1:
-        raise EngineError(f"{name}={value}", "give a number from 0 to 1")
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise EngineError(f"{name}={value!r}", "give a number from 0 to 1")
     return float(value)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from dlengine.data import augment
 from dlengine.data.augment import Transform
 from dlengine.data.dataset import Batches
 from dlengine.data.draws import Draws
@@ -33,6 +34,15 @@ class Augmented:
         mixup: float = 0.0,
         classes: int | None = None,
     ) -> None:
+        if not hasattr(data, "batch") or not hasattr(data, "__len__"):
+            raise EngineError(
+                f"Augmented of a {type(data).__name__}",
+                "give a data set with len() and batch(), such as dlengine.data.Dataset(x, y)",
+            )
+        if not isinstance(transforms, Sequence) or not all(map(_is_transform, transforms)):
+            raise EngineError(
+                f"transforms={transforms!r}", "give a list, such as [augment.Flip(), augment.Normalize(0.5, 0.2)]"
+            )
         if mixup and classes is None:
             raise EngineError("mixup without classes", "say how many classes there are: classes=10")
         if not 0 <= mixup <= 1:
@@ -75,7 +85,7 @@ class Augmented:
     def _changed(self, places: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         x, y = self.data.batch(places)
         for number, transform in enumerate(self.transforms, start=1):
-            x = transform(x, Draws(self.seed, self.epoch, places, number))
+            x = _apply(transform, x, Draws(self.seed, self.epoch, places, number))
         return x, y
 
     def _one_hot(self, y: torch.Tensor) -> torch.Tensor:
@@ -86,3 +96,21 @@ class Augmented:
                 "give the number of classes",
             )
         return F.one_hot(y, self._classes).float()
+
+
+def _is_transform(transform: Any) -> bool:
+    return callable(transform) and not isinstance(transform, type)
+
+
+def _apply(transform: Transform, images: torch.Tensor, draws: Draws) -> torch.Tensor:
+    """The images, changed. Raises EngineError for what is no image to this package's own transforms, or comes out."""
+    name = getattr(transform, "__name__", type(transform).__name__)
+    if type(transform).__module__ == augment.__name__ and images.dim() != 4:
+        raise EngineError(
+            f"{name} of inputs of shape (N, {', '.join(map(str, images.shape[1:]))})", "it wants images (N, C, H, W)"
+        )
+    changed = transform(images, draws)
+    if not isinstance(changed, torch.Tensor) or len(changed) != len(images):
+        shown = f"{len(changed)} images" if isinstance(changed, torch.Tensor) else f"a {type(changed).__name__}"
+        raise EngineError(f"the transform {name} gave {shown} for {len(images)}", "return a tensor of all images")
+    return changed

@@ -37,6 +37,8 @@ def from_csv(
     A name that ends in .gz is unpacked. Raises EngineError with file and line for a missing value, one that is no
     finite number, or a line of another length.
     """
+    if not isinstance(path, str | Path):
+        raise EngineError(f"the path is a {type(path).__name__}", "give the path of a CSV file")
     if len(delimiter) != 1:
         raise EngineError(f"the delimiter {delimiter!r}", "give one character")
     try:

@@ -53,7 +53,11 @@ class Decoder:
 
 def as_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """One number means a square."""
-    return (size, size) if isinstance(size, int) else size
+    if size is None or isinstance(size, int):
+        return None if size is None else (size, size)
+    if not isinstance(size, tuple | list) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+        raise EngineError(f"size {size!r}", "give a number of pixels, or (height, width)")
+    return size[0], size[1]
 
 
 def _pillow() -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from dlengine.data.dataset import Batches
 from dlengine.data.order import BatchOrder, Share
 from dlengine.data.prefetch import Prefetch
 from dlengine.errors import EngineError
-from dlengine.parallel.place import read_place
+from dlengine.parallel.place import pick_device, read_place
 
 
 class Loader:
@@ -38,8 +38,13 @@ class Loader:
         rank: int | None = None,
         world: int | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise EngineError(f"batch_size={batch_size}", "give at least 1")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise EngineError(f"batch_size={batch_size!r}", "give a whole number, at least 1")
+        if not hasattr(data, "batch") or not hasattr(data, "__len__"):
+            raise EngineError(
+                f"the data is a {type(data).__name__}",
+                "give a data set with len() and batch(), such as dlengine.data.Dataset(x, y)",
+            )
         here = read_place()
         self.order = BatchOrder(
             len(data),
@@ -52,7 +57,7 @@ class Loader:
         self.data = data
         self.epoch = 0
         self.drop_last = drop_last
-        self.device = torch.device(device)
+        self.device = pick_device(device, here)
         self._depth = getattr(data, "prefetch", 0) if prefetch is None else prefetch
         self._offset = 0
 
@@ -72,7 +77,10 @@ class Loader:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from there."""
-        self.epoch, self._offset = state["epoch"], state["offset"]
+        try:
+            self.epoch, self._offset = int(state["epoch"]), int(state["offset"])
+        except (KeyError, TypeError, ValueError):
+            raise EngineError(f"{state!r} is no state of a Loader", "give what its state_dict() returned") from None
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for share, x, y in feed(self.data, self._shares(), self.epoch, self._depth, self.device):

@@ -41,8 +41,11 @@ class RecordWriter:
     """Writes `path`, and beside it the index `path` with the ending .idx."""
 
     def __init__(self, path: str | Path) -> None:
-        self._file = open(path, "wb")  # noqa: SIM115
-        self._index = open(index_path(path), "w")  # noqa: SIM115
+        try:
+            self._file = open(path, "wb")  # noqa: SIM115
+            self._index = open(index_path(path), "w")  # noqa: SIM115
+        except OSError as error:
+            raise EngineError(f"{path} cannot be written: {error.strerror}", "check the path") from None
         self._count = 0
 
     def __enter__(self) -> RecordWriter:
@@ -53,7 +56,12 @@ class RecordWriter:
 
     def write(self, content: bytes, labels: float | Sequence[float], id: int = 0, id2: int = 0) -> None:
         """Add an image or other bytes with its labels."""
-        several = np.asarray(labels, dtype="<f4")
+        if not isinstance(content, bytes | bytearray):
+            raise EngineError(f"record {self._count}: the content is a {type(content).__name__}", "give bytes")
+        try:
+            several = np.asarray(labels, dtype="<f4")
+        except (TypeError, ValueError):
+            raise EngineError(f"record {self._count}: the label {labels!r}", "give a number, or several") from None
         head = _HEADER.pack(several.size, 0, id, id2) + several.tobytes()
         self.write_raw((_HEADER.pack(0, float(several), id, id2) if several.ndim == 0 else head) + content)
 

@@ -10,6 +10,7 @@ import re
 import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from dlengine.data.fields import Decode, Decoded, Fields, Member, members
 from dlengine.data.recordio import descriptor
@@ -84,6 +85,7 @@ def write_shards(
             paths.append(folder / f"{prefix}-{len(paths):06d}.tar")
             counts.append(0)
             archive = tarfile.open(paths[-1], "w")  # noqa: SIM115
+        _check_sample(fields, number)
         for name, data in fields.items():
             info = tarfile.TarInfo(f"{number:09d}.{name}")
             info.size = len(data)
@@ -95,6 +97,18 @@ def write_shards(
     shards = [{"url": path.name, "nsamples": count} for path, count in zip(paths, counts, strict=True)]
     (folder / INDEX).write_text(json.dumps({"wids_version": 1, "shardlist": shards}, indent=1) + "\n")
     return paths
+
+
+def _check_sample(fields: Any, number: int) -> None:
+    """Raise EngineError for what is no dict of bytes."""
+    if isinstance(fields, dict):
+        wrong = next((name for name, data in fields.items() if not isinstance(data, bytes | bytearray)), None)
+        if wrong is None:
+            return
+        what = f"sample {number}: {wrong} is a {type(fields[wrong]).__name__}"
+    else:
+        what = f"sample {number} is a {type(fields).__name__}"
+    raise EngineError(what, "give a dict of bytes by field, such as {'jpg': image, 'cls': b'3'}")
 
 
 def read_shard_index(url: str, opener: Opener | None = None) -> tuple[list[str], list[int]]:
@@ -114,7 +128,10 @@ def read_shard_index(url: str, opener: Opener | None = None) -> tuple[list[str],
 def expand(paths: str | Path | Sequence[str | Path]) -> list[str]:
     """All files that a pattern, a folder or a list of them stands for. Raises EngineError when there is none."""
     found: list[str] = []
-    for path in [paths] if isinstance(paths, str | Path) else paths:
+    listed = [paths] if isinstance(paths, str | Path) else paths
+    if not isinstance(listed, Iterable) or not all(isinstance(path, str | Path) for path in listed):
+        raise EngineError(f"{paths!r} names no tar files", "give a path, a pattern, a folder, or a list of them")
+    for path in listed:
         for name in _braces(str(path)):
             if not is_local(name):
                 found.append(name)

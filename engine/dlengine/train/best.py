@@ -83,6 +83,10 @@ def judge(
     if tested:
         directions |= {f"test_{name}": higher for name, higher in directions.items()}
     key = monitor or ("test_loss" if tested else "loss")
+    if not tested and key.startswith("test_"):
+        raise EngineError(
+            f"monitor={key!r} without test data", f"give test=..., or monitor='{key.removeprefix('test_')}'"
+        )
     if key not in directions:
         raise unknown("monitor", key, directions)
     return Judge(key, directions[key], early_stop)

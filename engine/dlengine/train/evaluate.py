@@ -21,6 +21,7 @@ from dlengine.train.metrics import Accuracy, Metric, build
 from dlengine.train.mode import evaluating
 from dlengine.train.precision import Precision
 from dlengine.train.probe import forward
+from dlengine.train.settings import whole
 from dlengine.train.sources import Source, as_source, inputs_of
 from dlengine.train.stream import Stream
 
@@ -59,7 +60,7 @@ def predict(model: nn.Module, data: Any, *, batch_size: int = BATCH) -> torch.Te
     data: inputs (an array or a tensor), or anything that `fit` takes, whose targets are ignored. Every process computes
     all of them, on the device on which the model is. Raises EngineError for inputs that some layer cannot take.
     """
-    device = _device(model)
+    device = _check(model, batch_size)
     found: list[torch.Tensor] = []
     with torch.no_grad(), evaluating(model):
         for x in _inputs(data, batch_size):
@@ -80,9 +81,9 @@ def score(
     data, metrics, loss: as in `fit`; accuracy unless metrics are given, where targets are class numbers.
     Under torchrun each rank sees its share, and all get the result. Raises EngineError for what does not fit together.
     """
+    device = _check(model, batch_size)
     source = as_source(data, "the data", batch_size)
     measure = losses.build(loss, model)
-    device = _device(model)
     x, y, source = _peek(source)
     with torch.no_grad(), evaluating(model):
         output = forward(model, tensors.to(x, device))
@@ -166,5 +167,9 @@ def _inputs(data: Any, batch: int) -> Iterator[Any]:
         yield source.batch(range(begin, min(begin + batch, len(source))))[0]
 
 
-def _device(model: nn.Module) -> torch.device:
+def _check(model: nn.Module, batch_size: int) -> torch.device:
+    """The model's device. Raises EngineError for what is no model, and for a batch without samples."""
+    whole("batch_size", batch_size, least=1)
+    if not isinstance(model, nn.Module):
+        raise EngineError(f"the model is a {type(model).__name__}", "give a torch module; a symbol is bound first")
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

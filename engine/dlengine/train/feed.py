@@ -12,7 +12,9 @@ import torch
 
 from dlengine.data import Batches, BatchOrder
 from dlengine.data.loader import feed
+from dlengine.errors import EngineError
 from dlengine.parallel import Place
+from dlengine.train import tensors
 
 Check = Callable[[Any, Any], None]
 
@@ -83,6 +85,11 @@ class Indexed:
         """See Feed."""
         ahead = getattr(self.data, "prefetch", 0)
         for share, x, y in feed(self.data, self._order.shares(epoch, start), epoch, ahead, self._device):
+            if len(share.indices) != tensors.size(x):
+                raise EngineError(
+                    f"the data's batch() of {len(share.indices)} samples gave {tensors.size(x)}",
+                    "give one for each index",
+                )
             if self.check is not None and len(share.indices):
                 self.check(y, share.indices)
             yield Piece(x, y, len(share.indices), share.total, share.end, share.total < self._world, share.indices)

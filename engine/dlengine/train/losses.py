@@ -89,6 +89,11 @@ def _check_classes(output: torch.Tensor, y: torch.Tensor) -> None:
     """Cross entropy wants logits (N, classes, ...) and class numbers (N, ...) below that, or probabilities."""
     if y.is_floating_point() and y.shape == output.shape:  # probabilities
         return
+    if output.dim() > 1 and y.shape == output.shape:
+        raise EngineError(
+            f"the targets are {y.dtype} of the model's output's shape {_shape(output)}",
+            "give class numbers: y.argmax(1) of one-hot rows; or floats, which are probabilities",
+        )
     if output.dim() < 2 or output.shape[:1] + output.shape[2:] != y.shape:
         raise EngineError(
             f"the model's output has shape {_shape(output)} and the targets {_shape(y)} for {len(y)} samples",
@@ -115,6 +120,21 @@ def check_labels(labels: torch.Tensor, classes: int, loss: Loss, where: Any = No
         f"label {int(labels[wrong].flatten()[0])}{sample} is out of range, with {classes} classes",
         f"labels must lie in 0..{classes - 1}; they span {lowest}..{highest}",
     )
+
+
+def check_numbers(targets: torch.Tensor, loss: Loss) -> None:
+    """Raise EngineError for a target that is not finite, or no yes or no where the loss wants one."""
+    if not is_known(loss):
+        return
+    finite = targets.isfinite()
+    if not finite.all():
+        place = int((~finite).nonzero()[0, 0])
+        raise EngineError(f"the target of sample {place} is not finite", "clean the data; it holds NaN or infinity")
+    if (loss is functional.binary_cross_entropy_with_logits or isinstance(loss, nn.BCEWithLogitsLoss)) and (
+        (targets < 0) | (targets > 1)
+    ).any():
+        lowest, highest = (float(value) for value in targets.aminmax())
+        raise EngineError(f"the targets span {lowest:g}..{highest:g}", "bce wants 0 for no and 1 for yes, or between")
 
 
 def _shape(value: torch.Tensor) -> tuple[int, ...]:

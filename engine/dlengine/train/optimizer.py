@@ -92,6 +92,7 @@ def describe(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 def _kind(optimizer: Any) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     """The class, and the settings that go without saying."""
     if isinstance(optimizer, type):
+        _check_usable(optimizer)
         return optimizer, {}
     known: dict[str, type[torch.optim.Optimizer]] = {
         name.lower(): kind
@@ -107,10 +108,27 @@ def _kind(optimizer: Any) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     return known[optimizer], defaults
 
 
+def _check_usable(kind: type[torch.optim.Optimizer]) -> None:
+    """Raise EngineError for one of torch's whose step wants more than gradients."""
+    if kind is torch.optim.LBFGS or kind is torch.optim.SparseAdam:
+        needs = "calls the model several times in a step" if kind is torch.optim.LBFGS else "wants sparse gradients"
+        raise EngineError(f"{kind.__name__} {needs}, which fit does not do", "take another one, such as 'adamw'")
+
+
+def _call(function: Any, parameters: list[nn.Parameter]) -> Any:
+    if not callable(function) or isinstance(function, type):
+        shown = function.__name__ if isinstance(function, type) else repr(function)
+        raise EngineError(
+            f"optimizer={shown}", "give a name, a class of torch.optim, a function of the parameters, or an optimizer"
+        )
+    return function(parameters)
+
+
 def _own(optimizer: Any, model: nn.Module, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    built = optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer(parameters)
+    built = optimizer if isinstance(optimizer, torch.optim.Optimizer) else _call(optimizer, parameters)
     if not isinstance(built, torch.optim.Optimizer):
         raise EngineError(f"the optimizer function returned a {type(built).__name__}", "return a torch.optim.Optimizer")
+    _check_usable(type(built))
     own = {id(parameter) for parameter in model.parameters()}
     if any(id(parameter) not in own for group in built.param_groups for parameter in group["params"]):
         raise EngineError("the optimizer holds parameters that are not this model's", "make it from model.parameters()")

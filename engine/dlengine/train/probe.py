@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,11 +52,27 @@ def probe(model: nn.Module, x: Any, y: Any, loss: Loss, device: torch.device) ->
 
 
 def _value(loss: Loss, output: Any, y: Any) -> torch.Tensor:
+    if not losses.is_known(loss):
+        _want_two(loss)
     value = loss(output, y)
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
         shown = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
         raise EngineError(f"the loss is no single number but {shown}", "return the mean over the batch")
+    if not value.requires_grad:
+        raise EngineError("the loss depends on no parameter of the model", "is something detached in it or in forward?")
     return value
+
+
+def _want_two(loss: Loss) -> None:
+    """Raise EngineError for a function that does not take output and target."""
+    try:
+        signature = inspect.signature(loss)
+    except (TypeError, ValueError):  # some of torch's own do not tell
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        raise EngineError(f"the loss cannot be called: {error}", "give a function (output, target) -> mean") from None
 
 
 def _classes(output: Any, y: Any) -> int:

@@ -104,7 +104,24 @@ def build(schedule: str | Schedule, warmup: float | None) -> Schedule:
         raise unknown("schedule", schedule, NAMED)
     if warmup:
         raise EngineError("warmup is given beside a schedule of your own", "let the function do the warm-up")
+    _check(schedule)
     return schedule
+
+
+def _check(schedule: Schedule) -> None:
+    """Raise EngineError for a function that gives no factor."""
+    for done in (0.0, 0.5):
+        try:
+            factor = schedule(done)
+            right = math.isfinite(factor)
+        except TypeError as error:
+            raise EngineError(
+                f"the schedule cannot be called: {error}", "give a function: part done -> factor"
+            ) from None
+        if not right:
+            raise EngineError(
+                f"the schedule gives {factor} when {done:.0%} of the run is done", "return a finite factor"
+            )
 
 
 def describe(schedule: str | Schedule) -> str:

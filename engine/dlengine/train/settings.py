@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from dlengine.errors import EngineError, unknown
@@ -62,6 +63,9 @@ class Settings:
     directory: Path | None = field(init=False)
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):
+                setattr(self, name, value.item())
         self._check_numbers()
         _one_of("resume", self.resume, RESUME)
         _one_of("precision", self.precision, PRECISIONS)

@@ -62,6 +62,10 @@ def assemble(
     device: torch.device,
 ) -> Setup:
     """Check everything that can be checked before training. Raises EngineError for what does not fit together."""
+    if not isinstance(callbacks, Sequence) or not all(map(_is_callback, callbacks)):
+        raise EngineError(
+            f"callbacks={callbacks!r}", "give a list of objects of classes derived from dlengine.Callback"
+        )
     measures = None if settings.metrics is None else build(settings.metrics)
     batch = settings.batch_size * place.world
     source, held_out = with_test(as_source(train, "the training data", batch), test, batch, settings.seed)
@@ -103,6 +107,10 @@ def assemble(
         place=place,
         callbacks=list(callbacks),
     )
+
+
+def _is_callback(given: Any) -> bool:
+    return hasattr(given, "on_setup") and not isinstance(given, type)
 
 
 def _feed(source: Source, settings: Settings, place: Place, device: torch.device) -> Feed:
@@ -153,6 +161,9 @@ def _module(model: Any, x: Any, seed: int) -> nn.Module:
 
 def _check_labels(feed: Feed, loss: Loss, seen: Probe) -> None:
     """All labels at once where they lie in memory, else those of each batch when it comes."""
+    numbers = getattr(getattr(feed, "data", None), "y", None)
+    if isinstance(numbers, torch.Tensor) and numbers.is_floating_point():
+        losses.check_numbers(numbers, loss)
     if not seen.classes or not losses.wants_classes(loss):
         return
     labels = _labels(getattr(feed, "data", None))

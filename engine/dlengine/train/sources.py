@@ -32,8 +32,26 @@ class Items:
         """The samples at `indices`, stacked."""
         numbers = [int(index) for index in indices]
         if hasattr(self.dataset, "__getitems__"):
-            return pair(default_collate(self.dataset.__getitems__(numbers)), 0)
-        return pair(default_collate([self.dataset[number] for number in numbers]), 0)
+            return pair(_collated(self.dataset.__getitems__(numbers), numbers), 0)
+        return pair(_collated([self.dataset[number] for number in numbers], numbers), 0)
+
+
+def _collated(samples: list[Any], numbers: list[int]) -> Any:
+    """One batch. Raises EngineError, with the first sample that differs, for samples that do not fit together."""
+    try:
+        return default_collate(samples)
+    except (RuntimeError, TypeError) as error:
+        shapes = [tuple(getattr(part, "shape", ())) for part in map(inputs_in, samples)]
+        odd = next((place for place, shape in enumerate(shapes) if shape != shapes[0]), None)
+        what = "the data set's samples make no batch: " + str(error).splitlines()[0]
+        if odd is not None:
+            what = f"samples {numbers[0]} and {numbers[odd]} have inputs {shapes[0]} and {shapes[odd]}"
+        raise EngineError(what, "give pairs (x, y) of numbers, arrays or tensors of one shape") from None
+
+
+def inputs_in(sample: Any) -> Any:
+    """The inputs of a sample."""
+    return sample[0] if isinstance(sample, tuple | list) and sample else sample
 
 
 class Subset:
@@ -89,7 +107,10 @@ def with_test(train: Source, test: Any, batch: int, seed: int) -> tuple[Source, 
     if test is None:
         return train, None
     if not isinstance(test, float):
-        source = as_source(test, "the test data", batch)
+        try:
+            source = as_source(test, "the test data", batch)
+        except EngineError as error:
+            raise error if "the test data" in error.what else _in_test(error) from None
         if isinstance(source, Stream) and source.once:
             raise EngineError(
                 "the test data is an iterator, which can be read once",
@@ -104,6 +125,10 @@ def with_test(train: Source, test: Any, batch: int, seed: int) -> tuple[Source, 
         raise EngineError(f"test={test} of {len(train)} samples", "both parts must hold a sample; give another part")
     order = np.random.default_rng((seed, len(train))).permutation(len(train))
     return Subset(train, np.sort(order[held:])), Subset(train, np.sort(order[:held]))
+
+
+def _in_test(error: EngineError) -> EngineError:
+    return EngineError(f"in the test data: {error.what}", error.hint)
 
 
 def _is_batch(item: Any) -> bool:

@@ -37,10 +37,7 @@ class Stream:
         own = isinstance(source, Loader) or isinstance(getattr(source, "sampler", None), DistributedSampler)
         self.sharded = sharded or own or bool(getattr(source, "sharded", False))
         self.once = isinstance(source, Iterator)
-        self._wants_epoch = not isinstance(source, Iterable) and any(
-            each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-            for each in inspect.signature(source).parameters.values()
-        )
+        self._wants_epoch = not isinstance(source, Iterable) and _required(source) > 0
 
     def open(self, epoch: int) -> Iterator[Any]:
         """An iterator over the batches of an epoch."""
@@ -50,12 +47,31 @@ class Stream:
                 tell.set_epoch(epoch)
         if isinstance(self.source, Iterable):
             return iter(self.source)
-        return iter(self.source(epoch) if self._wants_epoch else self.source())
+        made = self.source(epoch) if self._wants_epoch else self.source()
+        if not isinstance(made, Iterable):
+            raise EngineError(
+                f"the function for the data returned a {type(made).__name__}", "return an iterator over batches (x, y)"
+            )
+        return iter(made)
 
     def batches(self, epoch: int = 0) -> Iterator[tuple[Any, Any]]:
         """The batches of an epoch as tensors. Raises EngineError for one that is no pair (x, y)."""
         for number, item in enumerate(self.open(epoch)):
             yield pair(item, number)
+
+
+def _required(function: Callable[..., Any]) -> int:
+    """How many arguments it wants, at most the epoch."""
+    wanted = [
+        each.name
+        for each in inspect.signature(function).parameters.values()
+        if each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(wanted) > 1:
+        raise EngineError(
+            f"the function for the data wants {', '.join(wanted)}", "give a function of nothing, or of the epoch"
+        )
+    return len(wanted)
 
 
 class Samples(IterableDataset):

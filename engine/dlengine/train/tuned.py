@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from dlengine.errors import EngineError
-from dlengine.train import rng
+from dlengine.train import rng, tensors
+from dlengine.train.stream import Streamed
 from dlengine.tune import PLAIN, Plan, allowed, applied, by_rule, choose, prepared
 from dlengine.tune.allocator import keeping_memory
 
@@ -59,7 +60,7 @@ def within(run: Run) -> Iterator[None]:
     from dlengine.tune.budget import fit_into  # what it needs costs memory, which other runs can do without
     from dlengine.tune.recompute import recomputing
 
-    x, y = _batch(run, run.settings.batch_size)
+    x, y = _batch(run, _size(run))
     fitted = fit_into(
         run.settings.budget, run.setup.forward, (x, y), run.optimizer, loss=run.setup.loss, micro=run.stepper.micro
     )
@@ -67,6 +68,15 @@ def within(run: Run) -> Iterator[None]:
     run.report.say(fitted.describe())
     with recomputing(run.setup.forward, fitted.recompute):
         yield
+
+
+def _size(run: Run) -> int:
+    """How many samples a step of this rank sees: loaders bring their own number, and a data set may have fewer."""
+    if run.feed.samples is not None:
+        return min(run.settings.batch_size, -(-run.feed.samples // run.group.world))
+    first = tensors.size(run.setup.sample[0])
+    shared = isinstance(run.feed, Streamed) and not run.feed.stream.sharded
+    return -(-first // run.group.world) if shared else first
 
 
 def _batch(run: Run, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,7 +92,7 @@ def _choose(run: Run) -> Plan:
     x, y = run.setup.sample
     if not (isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)):
         return PLAIN
-    x, y = _batch(run, run.stepper.micro or run.settings.batch_size)
+    x, y = _batch(run, run.stepper.micro or _size(run))
     left = run.settings.length.steps(run.feed.steps or 1) - run.position.step
     before = rng.capture(run.group.device)
     try:
@@ -112,7 +122,7 @@ def _recorded(run: Run) -> tuple[nn.Module, Plan]:
     made, possible = run.setup.forward, plan.without("branches", "graph")
     x = run.setup.sample[0]
     if _may_record(run) and isinstance(x, torch.Tensor):
-        x = _fill(x, run.stepper.micro or run.settings.batch_size).to(run.group.device)
+        x = _fill(x, run.stepper.micro or _size(run)).to(run.group.device)
         made, possible = prepared(plan, run.setup.forward, x, run.stepper.precision.cast)
     return made, replace(possible, compile=run.plan.compile)
 

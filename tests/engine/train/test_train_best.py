@@ -38,7 +38,7 @@ def test_what_is_watched_by_default_and_which_way_is_better():
     assert not judge("mae", None, metrics, tested=True).higher
     with pytest.raises(EngineError, match="did you mean 'test_accuracy'"):
         judge("test_acuracy", 3, metrics, tested=True)
-    with pytest.raises(EngineError, match="unknown monitor 'test_loss'"):
+    with pytest.raises(EngineError, match="monitor='test_loss' without test data"):
         judge("test_loss", 3, metrics, tested=False)
     with pytest.raises(EngineError, match="early_stop='soon'"):
         judge(None, "soon", metrics, tested=False)

@@ -39,7 +39,7 @@ def refused(message: str, model: nn.Module | None = None, train: object = (X, Y)
         ({"precision": "fp32"}, "unknown precision 'fp32'\\n.*known: float32, bf16, fp16, auto"),
         ({"precision": "float64"}, "did you mean 'float32'"),
         ({"decay": "weight"}, "did you mean 'weights'"),
-        ({"monitor": "test_loss"}, "did you mean 'loss'"),
+        ({"monitor": "test_loss"}, "monitor='test_loss' without test data"),
         ({"micro_batch": 0}, "micro_batch=0"),
         ({"clip_norm": 0}, "clip_norm=0"),
         ({"clip_value": float("inf")}, "clip_value=inf"),
