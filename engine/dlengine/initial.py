@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+
+from dlengine.errors import EngineError
+
+
+def sizes(least: int = 1, /, **numbers: Any) -> None:
+    """Raise EngineError for one that is no whole number of at least `least`."""
+    for name, value in numbers.items():
+        if not isinstance(value, int | np.integer) or value < least:
+            raise EngineError(f"{name}={value!r}", f"{name} is a whole number, at least {least}")
 
 
 @contextmanager
@@ -18,6 +29,7 @@ def seeded(seed: int | None) -> Iterator[None]:
     if seed is None:
         yield
         return
+    sizes(0, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

@@ -6,7 +6,7 @@ import dlengine
 import numpy as np
 import pytest
 import torch
-from dlengine import EngineError
+from dlengine import EngineError, models, symbol
 from dlengine.data import Augmented, Dataset, ImageFolder, Loader, RecordWriter, Shards, augment, from_csv, write_shards
 from dlengine.train.stream import Stream
 from torch import nn
@@ -138,3 +138,55 @@ def test_what_is_written(tmp_path):
             writer.write("text", 1)
         with pytest.raises(EngineError, match="record 0: the label 'cat'"):
             writer.write(b"bytes", "cat")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: models.mlp(784, 10), "hidden=10\n  hint: give the widths"),
+        (lambda: models.lenet(classes="10"), "classes='10'"),
+        (lambda: models.resnet(18, classes=0), "classes=0"),
+        (lambda: models.lenet(seed="a"), "seed='a'"),
+        (lambda: models.gpt("tiny", vocabulary=0), "vocabulary=0"),
+        (lambda: gpt().generate([1, 2], 3), "no tensor of whole numbers"),
+        (lambda: gpt().generate(TOKENS + 60, 3), "the tokens span 60..64, and the vocabulary has 9"),
+        (lambda: gpt().generate(TOKENS, 3, top_k=0), "top_k=0"),
+        (
+            lambda: dlengine.fit(gpt(), (TOKENS + 60, TOKENS)),
+            r"got numbers from 60 to 6\d\n  hint: they must lie in 0..8",
+        ),
+        (lambda: dlengine.fit(gpt(), (TOKENS, TOKENS + 60)), r"the next tokens span 60..6\d"),
+    ],
+)
+def test_models(make, message):
+    with pytest.raises(EngineError, match=message):
+        make()
+
+
+def gpt() -> models.GPT:
+    return models.gpt("tiny", layers=1, width=8, heads=1, context=8, vocabulary=9)
+
+
+TOKENS = torch.arange(20).reshape(4, 5) % 5
+NET = symbol.SoftmaxOutput(symbol.FullyConnected(symbol.Variable("data"), num_hidden=3, name="fc1"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NET.draw("net.png"), "the picture is SVG"),
+        (lambda: NET.draw("missing/net.svg"), "missing/net.svg cannot be written: No such file"),
+        (lambda: NET.save("missing/net.json"), "missing/net.json cannot be written: No such file"),
+        (lambda: NET.bind((2, 4), device="gpu"), "unknown device 'gpu'"),
+        (lambda: NET.bind((2, 4), seed="a"), "seed='a'"),
+        (lambda: NET.bind((2, 4))(X[:2]), "hint: give torch tensors"),
+        (lambda: NET.bind((2, 4))(torch.ones(2, 4).double()), "hint: convert the data"),
+        (lambda: NET.internals()[99], "there is no output 99"),
+        (lambda: symbol.Group("fc1"), "Group got a str"),
+        (lambda: symbol.node(3), "node got a int"),
+        (lambda: 1 if symbol.Variable("x") > 0 else 2, "a symbol is neither true nor false"),
+    ],
+)
+def test_graphs(make, message):
+    with pytest.raises(EngineError, match=message):
+        make()

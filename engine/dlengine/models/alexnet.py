@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from dlengine.initial import seeded
+from dlengine.initial import seeded, sizes
 
 
 def alexnet(classes: int = 1000, *, dropout: float = 0.5, seed: int | None = 0) -> nn.Sequential:
@@ -12,6 +12,7 @@ def alexnet(classes: int = 1000, *, dropout: float = 0.5, seed: int | None = 0) 
 
     61,100,840 parameters with 1000 classes. Its layers are called as in torchvision, which can exchange weights.
     """
+    sizes(classes=classes)
     with seeded(seed):
         features = nn.Sequential(
             *_conv(3, 64, 11, stride=4, padding=2),

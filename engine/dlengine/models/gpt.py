@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from dlengine.errors import EngineError, unknown
-from dlengine.initial import seeded
+from dlengine.initial import seeded, sizes
 
 # layers, heads, width, context, vocabulary
 SIZES = {
@@ -38,6 +38,7 @@ def gpt(
         raise unknown("size of GPT", size, SIZES)
     given = (layers, heads, width, context, vocabulary)
     chosen = [default if value is None else value for value, default in zip(given, SIZES[size], strict=True)]
+    sizes(**dict(zip(("layers", "heads", "width", "context", "vocabulary"), chosen, strict=True)))
     if chosen[2] % chosen[1]:
         raise EngineError(
             f"a width of {chosen[2]} cannot be split over {chosen[1]} heads", "heads must divide the width"
@@ -74,7 +75,10 @@ class GPT(nn.Module):
 
     def default_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean cross entropy over all places: logits (N, T, vocabulary), the next tokens (N, T)."""
-        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        try:
+            return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        except IndexError:
+            raise _outside("next tokens", targets, self.tokens.num_embeddings) from None
 
     @torch.no_grad()
     def generate(
@@ -90,8 +94,14 @@ class GPT(nn.Module):
 
         top_k: draw among the k likeliest. seed: of the draw; None draws from torch's generator.
         """
+        if not isinstance(tokens, torch.Tensor) or tokens.is_floating_point():
+            raise EngineError("tokens that are no tensor of whole numbers", "give a torch tensor (N, T) of them")
         if tokens.dim() != 2 or tokens.size(1) == 0:
             raise EngineError(f"tokens of shape {tuple(tokens.shape)}", "give (N, T) with at least one token")
+        if int(tokens.min()) < 0 or int(tokens.max()) >= self.tokens.num_embeddings:
+            raise _outside("tokens", tokens, self.tokens.num_embeddings)
+        sizes(0, count=count)
+        sizes(top_k=1 if top_k is None else top_k)
         if temperature < 0:
             raise EngineError(f"temperature={temperature}", "give a number of at least 0")
         generator = None if seed is None else torch.Generator(tokens.device).manual_seed(seed)
@@ -109,6 +119,14 @@ class GPT(nn.Module):
             tokens = torch.cat([tokens, drawn], dim=1)
         self.train(training)
         return tokens
+
+
+def _outside(what: str, tokens: torch.Tensor, vocabulary: int) -> EngineError:
+    lowest, highest = (int(value) for value in tokens.aminmax())
+    return EngineError(
+        f"the {what} span {lowest}..{highest}, and the vocabulary has {vocabulary}",
+        f"they lie in 0..{vocabulary - 1}; give vocabulary=",
+    )
 
 
 class _Block(nn.Module):

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from dlengine.initial import kaiming, seeded
+from dlengine.initial import kaiming, seeded, sizes
 
 # Filters of a module: 1x1; 3x3 after a reduction; 5x5 after a reduction; 1x1 after pooling (table 1 of the paper).
 _V1 = {
@@ -42,6 +42,7 @@ def inception_v1(classes: int = 1000, *, lrn: bool = True, dropout: float = 0.4,
     6,998,552 parameters with 1000 classes. lrn: local response normalization, as in the paper.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
+    sizes(classes=classes)
     with seeded(seed):
         layers["conv1"], layers["relu1"] = nn.Conv2d(3, 64, 7, 2, 3), nn.ReLU(inplace=True)
         layers["pool1"] = nn.MaxPool2d(3, 2, ceil_mode=True)
@@ -96,6 +97,7 @@ def inception_bn(classes: int = 1000, *, seed: int | None = 0) -> nn.Sequential:
     11,285,224 parameters with 1000 classes; Caffe's 11,295,240 count a bias for every convolution, which this has not.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
+    sizes(classes=classes)
     with seeded(seed):
         layers["conv1"] = _unit(3, 64, 7, stride=2)
         layers["pool1"] = nn.MaxPool2d(3, 2, ceil_mode=True)

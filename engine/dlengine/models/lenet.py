@@ -7,7 +7,7 @@ from collections import OrderedDict
 from torch import nn
 
 from dlengine.errors import EngineError
-from dlengine.initial import seeded, xavier
+from dlengine.initial import seeded, sizes, xavier
 
 
 def lenet(classes: int = 10, *, seed: int | None = 0) -> nn.Sequential:
@@ -16,6 +16,7 @@ def lenet(classes: int = 10, *, seed: int | None = 0) -> nn.Sequential:
     431,080 parameters with 10 classes (MXNet, example/image-classification/symbols/lenet.py).
     `seed` fixes the initial weights; None draws from torch's generator.
     """
+    sizes(classes=classes)
     with seeded(seed):
         model = nn.Sequential(
             OrderedDict(
@@ -42,6 +43,7 @@ def lenet5(classes: int = 10, *, size: int = 32, seed: int | None = 0) -> nn.Seq
     """
     if size not in (28, 32):
         raise EngineError(f"size={size}", "LeNet-5 takes images of 32 or 28 pixels")
+    sizes(classes=classes)
     with seeded(seed):
         model = nn.Sequential(
             OrderedDict(

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from dlengine.initial import seeded, xavier
+from dlengine.errors import EngineError
+from dlengine.initial import seeded, sizes, xavier
 
 
 def mlp(
@@ -18,8 +19,11 @@ def mlp(
 
     `seed` fixes the initial weights; None draws from torch's generator.
     """
+    if not isinstance(hidden, Sequence) or not all(isinstance(width, int) and width > 0 for width in hidden):
+        raise EngineError(f"hidden={hidden!r}", "give the widths of the layers between, such as (512, 512)")
     widths = [inputs, *hidden]
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    sizes(inputs=inputs, classes=classes)
     with seeded(seed):
         for number, (width, next_width) in enumerate(pairwise(widths), start=1):
             layers[f"fc{number}"] = nn.Linear(width, next_width)

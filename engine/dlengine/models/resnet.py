@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dlengine.errors import EngineError
-from dlengine.initial import kaiming, seeded
+from dlengine.initial import kaiming, seeded, sizes
 
 _DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -23,6 +23,7 @@ def resnet(depth: int = 50, classes: int = 1000, *, version: int = 1, seed: int 
         raise EngineError(
             f"ResNet has no version {version}", "choose 1, or 2 with normalization before the convolutions"
         )
+    sizes(classes=classes)
     with seeded(seed):
         model = ResNet(_DEPTHS[depth], classes, wide=depth >= 50, first=version == 2)
         model.apply(kaiming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from dlengine.errors import EngineError
-from dlengine.initial import kaiming, seeded
+from dlengine.initial import kaiming, seeded, sizes
 
 _REPEATS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _FILTERS = (64, 128, 256, 512, 512)
@@ -20,6 +20,7 @@ def vgg(
     """
     if depth not in _REPEATS:
         raise EngineError(f"there is no VGG-{depth}", f"choose one of {', '.join(map(str, _REPEATS))}")
+    sizes(classes=classes)
     with seeded(seed):
         layers: list[nn.Module] = []
         channels = 3

@@ -42,6 +42,10 @@ def bind(
             raise unknown("initializer", init, INITIALIZERS)
         init = INITIALIZERS[init]
     graph = symbol.graph
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise EngineError(f"unknown device {device!r}", 'use "cpu", "cuda", "cuda:N" or "meta"') from None
     laid = walk(graph, shape, shapes)
     with seeded(seed), torch.device(device):
         modules = _modules(graph, laid)

@@ -19,7 +19,12 @@ def blame(layer: str, inputs: list[Any], error: Exception) -> EngineError:
     given = f"got {' and '.join(shapes)}" if shapes else "failed"
     if isinstance(error, EngineError):
         return EngineError(f"{layer} {given}: {error.what}", error.hint)
-    return EngineError(f"{layer} {given}: {reason(error)}{place(error)}", "fix the layer, or the shape of the data")
+    hint = "fix the layer, or the shape of the data"
+    if not shapes:
+        hint = "give torch tensors, or dlengine.numpy arrays"
+    elif "dtype" in str(error):
+        hint = "convert the data, for example x.astype('float32'), or the network: net.to(dtype)"
+    return EngineError(f"{layer} {given}: {reason(error)}{place(error)}", hint)
 
 
 def reason(error: Exception) -> str:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from dlengine.errors import EngineError
 from dlengine.symbol.infer import walk
 from dlengine.symbol.layout import Box, layout
 from dlengine.symbol.node import Graph, Node, Ref
 from dlengine.symbol.registry import OPERATORS
 from dlengine.symbol.symbol import Symbol
+from dlengine.symbol.writing import write
 
 _COLOURS = {  # fill and frame
     "input": ("#eceff1", "#78909c"),
@@ -50,6 +52,8 @@ class _Card(Box):
 
 def draw(symbol: Symbol, path: str | Path | None, shape: tuple[Any, ...], shapes: dict[str, Any]) -> str:
     """The picture as SVG text, written to `path` too if given; with output shapes where input shapes are given."""
+    if path is not None and Path(path).suffix.lower() != ".svg":
+        raise EngineError(f"{path}: the picture is SVG", "give a name that ends with .svg")
     graph = symbol.graph
     cards = _cards(graph)
     if shape or shapes or all("shape" in node.params for node in graph.variables):
@@ -63,7 +67,7 @@ def draw(symbol: Symbol, path: str | Path | None, shape: tuple[Any, ...], shapes
     edges = layout(cards, _GAP)
     text = _svg(graph, cards, edges)
     if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
+        write(path, text)
     return text
 
 

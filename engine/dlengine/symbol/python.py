@@ -44,6 +44,8 @@ def node(function: Callable[..., Any] | None = None, *, shape: Callable[..., Any
     """
     if function is None:
         return functools.partial(node, shape=shape)
+    if not callable(function):
+        raise EngineError(f"node got a {type(function).__name__}", "write @symbol.node above a function")
 
     @functools.wraps(function)
     def call(*args: Any, name: str | None = None, **kwargs: Any) -> Any:

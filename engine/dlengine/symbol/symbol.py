@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlengine.errors import EngineError, unknown
 from dlengine.symbol.node import Graph, Node
+from dlengine.symbol.writing import write
 
 if TYPE_CHECKING:
     from dlengine.symbol.infer import Shapes
@@ -98,7 +99,7 @@ class Symbol:
 
     def save(self, path: str | Path) -> None:
         """Write the graph, without weights, to a JSON file; `dlengine.symbol.load` reads it."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        write(path, self.to_json() + "\n")
 
     def internals(self) -> Symbol:
         """Every output inside the graph, as a group; choose one by its layer's name: `net.internals()["fc1"]`."""
@@ -129,7 +130,12 @@ class Symbol:
             from dlengine.symbol.functions import apply
 
             return apply("getitem", (self, key))
-        chosen = self._entries[key]
+        try:
+            chosen = self._entries[key]
+        except (IndexError, TypeError):
+            raise EngineError(
+                f"there is no output {key!r}", f"there are {len(self._entries)}, or give a name"
+            ) from None
         return Symbol(chosen if isinstance(key, slice) else (chosen,))
 
     def _named(self, name: str) -> Symbol:
@@ -165,6 +171,12 @@ class Symbol:
         def __matmul__(self, other: Any) -> Symbol: ...
         def __neg__(self) -> Symbol: ...
 
+    def __bool__(self) -> bool:
+        raise EngineError(
+            "a symbol is neither true nor false: it has no value while the graph is made",
+            "use torch.where, or decide in a function that is a @symbol.node",
+        )
+
     __array_ufunc__ = None  # a NumPy array leaves `array * symbol` to the symbol
 
     def __deepcopy__(self, memo: Any) -> Symbol:
@@ -179,6 +191,9 @@ def Group(*symbols: Symbol) -> Symbol:
     """Several outputs as one symbol; bound, it returns a tuple."""
     if not symbols:
         raise EngineError("a group of nothing", "Group(symbol, symbol, ...)")
+    for symbol in symbols:
+        if not isinstance(symbol, Symbol):
+            raise EngineError(f"Group got a {type(symbol).__name__}", "Group(symbol, symbol, ...)")
     return Symbol(tuple(entry for symbol in symbols for entry in symbol._entries))
 
 

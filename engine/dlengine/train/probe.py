@@ -128,6 +128,8 @@ def _layer_error(inside: list[tuple[str, nn.Module, Any]], error: Exception) -> 
     if given is None:
         return EngineError(f"{layer} failed: {error}")
     shape = f"(N, {', '.join(map(str, given.shape[1:]))})" if given.dim() > 1 else "(N,)"
+    if isinstance(module, nn.Embedding):
+        return _embedding_error(layer, module, given, error)
     weight = getattr(module, "weight", None)
     if isinstance(weight, torch.Tensor) and weight.is_floating_point() and weight.dtype != given.dtype:
         return EngineError(
@@ -143,6 +145,18 @@ def _layer_error(inside: list[tuple[str, nn.Module, Any]], error: Exception) -> 
             "fix the data, or the layer before it",
         )
     return EngineError(f"{layer} got inputs of shape {shape} and failed: {str(error).splitlines()[0]}")
+
+
+def _embedding_error(layer: str, module: nn.Embedding, given: torch.Tensor, error: Exception) -> EngineError:
+    if given.is_floating_point():
+        return EngineError(f"{layer} got {given.dtype} inputs", "it wants whole numbers: x.astype('int64')")
+    if not given.numel():
+        return EngineError(f"{layer} failed: {error}")
+    lowest, highest = (int(value) for value in given.aminmax())
+    count = module.num_embeddings
+    return EngineError(
+        f"{layer} got numbers from {lowest} to {highest}", f"they must lie in 0..{count - 1}; enlarge the embedding"
+    )
 
 
 def _wanted(module: nn.Module) -> str:
