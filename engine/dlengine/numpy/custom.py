@@ -55,14 +55,21 @@ def defvjp(function: primitive, *makers: Maker | None, argnums: Sequence[int] | 
 
     makers: `maker(ans, *args, **kwargs)` returns `g -> cotangent`, shaped as that argument; None means no influence.
     """
+    _want_primitive("defvjp", function)
     for place, maker in zip(argnums or range(len(makers)), makers, strict=True):
         function.vjps[place] = maker or _no_influence
 
 
 def defjvp(function: primitive, *jvps: Callable[..., Any] | None, argnums: Sequence[int] | None = None) -> None:
     """Give a primitive's derivatives in forward mode: `jvp(g, ans, *args, **kwargs)` for each positional argument."""
+    _want_primitive("defjvp", function)
     for place, rule in zip(argnums or range(len(jvps)), jvps, strict=True):
         function.jvps[place] = rule or _no_change
+
+
+def _want_primitive(what: str, function: Any) -> None:
+    if not isinstance(function, primitive):
+        raise TypeError(f"{what} of a {type(function).__name__}: write @primitive above the function")
 
 
 def _no_influence(ans: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
@@ -87,7 +94,9 @@ class _Call:
 
     def rule(self, rules: dict[int, Any], place: int, definer: str) -> Any:
         if place not in rules:
-            raise NotImplementedError(f"{self.of.name}: no {definer} for argument {place}")
+            raise NotImplementedError(
+                f"{self.of.name}: no {definer} for argument {place}; give one: {definer}({self.of.name}, ...)"
+            )
         return rules[place]
 
 

@@ -16,11 +16,11 @@ _shown = [_CPU]  # the same for torch.compile, which cannot watch a ContextVar, 
 class device:
     """`with device("cuda"):` makes new arrays there; "cpu", "cuda", "cuda:1" or "mps".
 
-    Errors: RuntimeError from torch at the first array, when the machine has no such device.
+    Raises ValueError for an unknown name. Where the machine has no such device, torch says so at the first array.
     """
 
     def __init__(self, name: str | torch.device) -> None:
-        self.device = torch.device(name)
+        self.device = _named(name)
         self._tokens: list[Token[torch.device]] = []
 
     def __enter__(self) -> torch.device:
@@ -37,7 +37,14 @@ def pick(name: Any = None) -> torch.device:
     """The device named, or the one of the context."""
     if name is None:
         return _shown[0] if is_compiling() else _current.get()
-    return name if isinstance(name, torch.device) else torch.device(name)
+    return name if isinstance(name, torch.device) else _named(name)
+
+
+def _named(name: Any) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"unknown device {name!r}: use 'cpu', 'cuda', 'cuda:1' or 'mps'") from None
 
 
 def fitting(dtype: torch.dtype, where: torch.device) -> torch.dtype:

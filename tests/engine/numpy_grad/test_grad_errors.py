@@ -109,3 +109,15 @@ def test_an_array_under_a_gradient_does_not_turn_into_numpys_silently():
         with pytest.raises(TypeError, match=r"inside jvp or vmap|gradients cannot pass"):
             np.vmap(function)(np.ones((2, 3)))
     assert np.grad(lambda x: (numpy.asarray(x.tensor.detach()) * x).sum())(np.ones(3)).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_rule_belongs_to_a_primitive():
+    with pytest.raises(TypeError, match="defvjp of a function: write @primitive above"):
+        np.defvjp(lambda x: x, lambda ans, x: lambda g: g)
+    with pytest.raises(TypeError, match="defjvp of a function: write @primitive above"):
+        np.defjvp(lambda x: x, lambda g, ans, x: g)
+
+
+def test_a_device_that_nobody_knows_is_named():
+    with pytest.raises(ValueError, match="unknown device 'gpu': use 'cpu'"):
+        np.zeros(3, device="gpu")
