@@ -24,6 +24,8 @@ def fit(train=(X, Y), **arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"checkpoint": 3}, "checkpoint=3\n  hint: give the path"),
+        ({"checkpoint": ""}, "checkpoint=.."),
         ({"optimizer": None}, "optimizer=None\n  hint: give a name"),
         ({"optimizer": nn.Linear}, "optimizer=Linear\n  hint: give a name"),
         ({"optimizer": torch.optim.LBFGS}, "LBFGS calls the model several times"),

@@ -74,6 +74,8 @@ class Settings:
         self.budget = None if self.memory is None else parse(self.memory)
         if self.resume == "must" and self.checkpoint is None:
             raise EngineError('resume="must" without a checkpoint directory', "give checkpoint=DIRECTORY")
+        if self.checkpoint is not None and (not isinstance(self.checkpoint, str | Path) or not str(self.checkpoint)):
+            raise EngineError(f"checkpoint={self.checkpoint!r}", "give the path of a directory")
         self.length = duration.parse(self.epochs, "epochs")
         self.every = duration.parse(self.checkpoint_every, "checkpoint_every")
         self.directory = None if self.checkpoint is None else Path(self.checkpoint)
