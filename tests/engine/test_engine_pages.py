@@ -113,3 +113,13 @@ def test_the_programs_of_the_pages_on_numpy_run():
     run("numpy-gradients.md", 1, np=np, critic=critic, x=np.asarray(x))
     assert all(p.grad is not None for name, p in critic.named_parameters() if name.endswith("weight"))
     run("numpy-gradients.md", 2, np=np, numpy=numpy, scipy=scipy)
+
+
+def test_a_csv_file_of_the_data_page_has_a_header_only_if_its_inputs_are_named_and_trains_a_regression():
+    Path("named.csv").write_text("1,2,dog\n3,4,cat\n")
+    assert dlengine.data.from_csv("named.csv").classes == ["cat", "dog"]
+    Path("prices.csv").write_text("1,2,1.5\n3,4,2\n")
+    data = dlengine.data.from_csv("prices.csv")
+    assert data.y.shape == (2,)
+    data.y = data.y[:, None]
+    dlengine.fit(nn.Linear(2, 1), data, loss="mse", epochs=1, progress=False)

@@ -33,7 +33,7 @@ def from_csv(
 
     label: the column's name, or its number (-1 is the last). Whole numbers become int64 classes, other numbers float32;
     where one is no number, all are names, numbered in sorted order and kept as `classes` of the Dataset.
-    header: whether the first line names the columns; None looks whether it holds anything but numbers.
+    header: whether the first line names the columns; None looks for anything but numbers beside the label.
     A name that ends in .gz is unpacked. Raises EngineError with file and line for a missing value, one that is no
     finite number, or a line of another length.
     """
