@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
 from dlengine.data.dataset import Batches
@@ -38,7 +39,7 @@ class Loader:
         rank: int | None = None,
         world: int | None = None,
     ) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise EngineError(f"batch_size={batch_size!r}", "give a whole number, at least 1")
         if not hasattr(data, "batch") or not hasattr(data, "__len__"):
             raise EngineError(

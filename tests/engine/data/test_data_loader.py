@@ -178,3 +178,7 @@ def test_the_loader_tells_the_epoch():
     [(first, _)], [(second, _)] = list(loader), list(loader)
     assert data.epoch == 1
     assert not torch.equal(first, second)
+
+
+def test_a_batch_size_may_be_a_number_of_numpy():
+    assert len(Loader(Numbers(8), np.int64(4))) == 2
