@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ class Keeper:
         self._first = self._last = 0.0  # of the changes that are not written
         self._pause = 0.0
         self._changes = self._written = 0
+        self._lock = threading.Lock()  # the loop and a caller who asks to save write the same file
         self.ports: list[int] = []
         self.disks: list[str] = []
         self.dropped = ""  # why what was kept is not taken up
@@ -110,18 +112,19 @@ class Keeper:
                 return ""
 
     def _write(self, disks: Sequence[str], *, wait: bool) -> None:
-        emulator = self._emulator
-        changes, begun = self._changes, time.monotonic()
-        data = snapshot.dump(emulator, wait=wait)
-        header = Header(
-            fits=snapshot.fingerprint(),
-            nodes=self._nodes,
-            saved=time.time(),
-            stacks=snapshot.stacks(emulator),
-            instances=sum(item.state != "terminated" for item in emulator.compute.instances()),
-            buckets=emulator.backend.bucket_count(),
-            disks=list(disks),
-            ports=self.ports,
-        )
-        saved.write(self._path, header, data)
-        self._written, self._first = changes, begun
+        with self._lock:
+            emulator = self._emulator
+            changes, begun = self._changes, time.monotonic()
+            data = snapshot.dump(emulator, wait=wait)
+            header = Header(
+                fits=snapshot.fingerprint(),
+                nodes=self._nodes,
+                saved=time.time(),
+                stacks=snapshot.stacks(emulator),
+                instances=sum(item.state != "terminated" for item in emulator.compute.instances()),
+                buckets=emulator.backend.bucket_count(),
+                disks=list(disks),
+                ports=self.ports,
+            )
+            saved.write(self._path, header, data)
+            self._written, self._first = changes, begun

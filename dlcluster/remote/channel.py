@@ -38,10 +38,10 @@ class Stream:
         self._errors: list[bytes] = []
         self._deadline: float | None = None
         # Both directions move at once: a full window of one must never block the other.
-        self._writer = threading.Thread(target=self._send, args=(stdin,), daemon=True, name="ssh-stdin")
         self._reader = threading.Thread(target=self._collect_errors, daemon=True, name="ssh-stderr")
-        self._writer.start()
         self._reader.start()
+        if stdin:
+            threading.Thread(target=self._send, args=(stdin,), daemon=True, name="ssh-stdin").start()
 
     def __iter__(self) -> Iterator[bytes]:
         while chunk := self._receive():
@@ -121,7 +121,9 @@ class Connection:
         """Start a command and iterate over its stdout as it comes."""
         channel = self._session()
         try:
-            channel.exec_command(shlex.join(argv))
+            # An end of input that we sent could follow the channel's end when a command is short: paramiko puts the two
+            # on the wire from two threads, and servers close the whole connection for it. So there is none to send.
+            channel.exec_command(shlex.join(argv) + ("" if stdin else " </dev/null"))
         except (OSError, EOFError, self._ssh_error()) as error:
             raise self.lost(f"a command could not be started: {error}") from error
         return Stream(self, channel, stdin)
