@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,7 @@ def test_a_rendezvous_that_ends_ends_the_job(site):
     job = site.submit(SLEEP)
     site.wait_for(rank_starts(site, job, "worker-0"))
     head = site.cluster.node("head")
-    pids = [
-        int(path.parts[2]) for path in processes_of(head) if b"rendezvous.py" in path.with_name("cmdline").read_bytes()
-    ]
-    os.kill(pids[0], signal.SIGKILL)
+    os.kill(site.wait_for(lambda: rendezvous_of(head), "no rendezvous on the head"), signal.SIGKILL)
     outcome, _ = site.follow(job)
     assert str(outcome.failure) == "the rendezvous on head failed (exit code 137)"
     assert site.leftovers() == []
@@ -100,6 +98,14 @@ def test_a_lost_node_is_named_and_the_others_are_stopped(site, victim, monkeypat
     assert caught.value.where == victim
     assert f"i-{victim} is shutting-down" in caught.value.what
     assert site.leftovers() == []
+
+
+def rendezvous_of(head):
+    for path in processes_of(head):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"rendezvous.py" in path.with_name("cmdline").read_bytes():
+                return int(path.parts[2])
+    return None
 
 
 def processes_of(node):
