@@ -56,7 +56,11 @@ def run_train(
         try:
             job = submit(cluster, gateway, request, say)
         except KeyboardInterrupt:
-            raise UserError("interrupted; no job was started", code=Exit.INTERRUPTED) from None
+            raise UserError(
+                "interrupted before the job was known to run",
+                hint="`dlcluster status` shows whether it does, `dlcluster cancel` stops it",
+                code=Exit.INTERRUPTED,
+            ) from None
         if detach:
             _detached(job, json_)
             return Exit.OK

@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -62,3 +63,9 @@ def short_traceback(function: Callable[P, T]) -> Callable[P, T]:
             raise error.with_traceback(None) from None
 
     return call
+
+
+def whole(name: str, value: object, *, least: int) -> None:
+    """Raise EngineError unless `value` is a whole number, also one of NumPy, of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise EngineError(f"{name}={value!r}", f"{name} is a whole number, at least {least}")

@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from dlengine.errors import EngineError
+from dlengine.errors import whole
 
 
 def sizes(least: int = 1, /, **numbers: Any) -> None:
     """Raise EngineError for one that is no whole number of at least `least`."""
     for name, value in numbers.items():
-        if not isinstance(value, int | np.integer) or value < least:
-            raise EngineError(f"{name}={value!r}", f"{name} is a whole number, at least {least}")
+        whole(name, value, least=least)
 
 
 @contextmanager

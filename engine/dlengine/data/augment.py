@@ -26,7 +26,7 @@ class Shift:
     """Move each image by up to `pixels` in both directions; what comes in from outside is 0 (pad and crop)."""
 
     def __init__(self, pixels: int) -> None:
-        if not isinstance(pixels, int) or pixels < 0:
+        if not isinstance(pixels, int | np.integer) or pixels < 0:
             raise EngineError(f"a shift by {pixels!r} pixels", "give a whole number from 0 on")
         self.pixels = pixels
 
@@ -71,7 +71,7 @@ class Affine:
         shear: float = 0.0,
     ) -> None:
         for name, value in (("degrees", degrees), ("translate", translate), ("shear", shear)):
-            if not isinstance(value, int | float) or not np.isfinite(value):
+            if not isinstance(value, int | float | np.number) or not np.isfinite(value):
                 raise EngineError(f"{name}={value!r}", "give a number")
         if not _pair(scale) or not 0 < scale[0] <= scale[1]:
             raise EngineError(f"scale={scale!r}", "give (lowest, highest), both above 0")
@@ -129,7 +129,7 @@ class Cutout:
     """Set a square of `size` pixels at a random place to 0; it may reach over the edge (DeVries and Taylor 2017)."""
 
     def __init__(self, size: int) -> None:
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, int | np.integer) or size < 1:
             raise EngineError(f"a cutout of {size!r} pixels", "give a whole number from 1 on")
         self.size = size
 
@@ -182,10 +182,14 @@ def _as_before(pixels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
 
 
 def _pair(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(each, int | float) for each in value)
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(each, int | float | np.number) for each in value)
+    )
 
 
 def _part(value: Any, name: str) -> float:
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
+    if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise EngineError(f"{name}={value!r}", "give a number from 0 to 1")
     return float(value)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dlengine.data import augment
 from dlengine.data.augment import Transform
-from dlengine.data.dataset import Batches
+from dlengine.data.dataset import Batches, want_batches
 from dlengine.data.draws import Draws
 from dlengine.errors import EngineError
 
@@ -34,11 +34,7 @@ class Augmented:
         mixup: float = 0.0,
         classes: int | None = None,
     ) -> None:
-        if not hasattr(data, "batch") or not hasattr(data, "__len__"):
-            raise EngineError(
-                f"Augmented of a {type(data).__name__}",
-                "give a data set with len() and batch(), such as dlengine.data.Dataset(x, y)",
-            )
+        want_batches(data, "Augmented of")
         if not isinstance(transforms, Sequence) or not all(map(_is_transform, transforms)):
             raise EngineError(
                 f"transforms={transforms!r}", "give a list, such as [augment.Flip(), augment.Normalize(0.5, 0.2)]"

@@ -18,6 +18,15 @@ class Batches(Protocol):
     def batch(self, indices: Any) -> tuple[torch.Tensor, torch.Tensor]: ...
 
 
+def want_batches(data: object, what: str) -> None:
+    """Raise EngineError, which begins with `what`, for what is no data set."""
+    if not hasattr(data, "batch") or not hasattr(data, "__len__"):
+        raise EngineError(
+            f"{what} a {type(data).__name__}",
+            "give a data set with len() and batch(), such as dlengine.data.Dataset(x, y)",
+        )
+
+
 class Dataset:
     """Inputs `x` and targets `y`, NumPy arrays or torch tensors, first axis = samples.
 

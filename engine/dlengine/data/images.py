@@ -53,11 +53,13 @@ class Decoder:
 
 def as_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """One number means a square."""
-    if size is None or isinstance(size, int):
-        return None if size is None else (size, size)
-    if not isinstance(size, tuple | list) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+    if size is None:
+        return None
+    if isinstance(size, int | np.integer):
+        return int(size), int(size)
+    if not isinstance(size, tuple | list) or len(size) != 2 or not all(isinstance(x, int | np.integer) for x in size):
         raise EngineError(f"size {size!r}", "give a number of pixels, or (height, width)")
-    return size[0], size[1]
+    return int(size[0]), int(size[1])
 
 
 def _pillow() -> tuple[Any, Any]:

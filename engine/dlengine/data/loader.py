@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
-from dlengine.data.dataset import Batches
+from dlengine.data.dataset import Batches, want_batches
 from dlengine.data.order import BatchOrder, Share
 from dlengine.data.prefetch import Prefetch
-from dlengine.errors import EngineError
+from dlengine.errors import EngineError, whole
 from dlengine.parallel.place import pick_device, read_place
 
 
@@ -39,13 +38,8 @@ class Loader:
         rank: int | None = None,
         world: int | None = None,
     ) -> None:
-        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise EngineError(f"batch_size={batch_size!r}", "give a whole number, at least 1")
-        if not hasattr(data, "batch") or not hasattr(data, "__len__"):
-            raise EngineError(
-                f"the data is a {type(data).__name__}",
-                "give a data set with len() and batch(), such as dlengine.data.Dataset(x, y)",
-            )
+        whole("batch_size", batch_size, least=1)
+        want_batches(data, "the data is")
         here = read_place()
         self.order = BatchOrder(
             len(data),

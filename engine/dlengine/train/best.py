@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlengine.errors import EngineError, unknown
+from dlengine.errors import EngineError, unknown, whole
 from dlengine.train.metrics import Metric
-from dlengine.train.settings import number, whole
+from dlengine.train.settings import number
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dlengine.data import split
-from dlengine.errors import EngineError, short_traceback
+from dlengine.errors import EngineError, short_traceback, whole
 from dlengine.parallel import Group, read_place
 from dlengine.train import losses, tensors
 from dlengine.train.losses import Loss
@@ -21,7 +21,6 @@ from dlengine.train.metrics import Accuracy, Metric, build
 from dlengine.train.mode import evaluating
 from dlengine.train.precision import Precision
 from dlengine.train.probe import forward
-from dlengine.train.settings import whole
 from dlengine.train.sources import Source, as_source, inputs_of
 from dlengine.train.stream import Stream
 

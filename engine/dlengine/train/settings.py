@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlengine.errors import EngineError, unknown
+from dlengine.errors import EngineError, unknown, whole
 from dlengine.train import duration, schedule
 from dlengine.train.duration import Duration
 from dlengine.tune.bytes import parse
@@ -104,12 +104,6 @@ class Settings:
 def _one_of(name: str, value: object, known: Sequence[str]) -> None:
     if value not in known:
         raise unknown(name, value, known)
-
-
-def whole(name: str, value: object, *, least: int) -> None:
-    """Raise EngineError unless `value` is a whole number of at least `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise EngineError(f"{name}={value!r}", f"{name} is a whole number, at least {least}")
 
 
 def number(

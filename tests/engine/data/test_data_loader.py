@@ -12,6 +12,7 @@ import pytest
 import torch
 from dlengine import EngineError
 from dlengine.data import Augmented, BatchOrder, Dataset, Loader, Prefetch
+from dlengine.data.augment import Cutout, Flip, Shift
 from dlengine.data.loader import feed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,3 +183,9 @@ def test_the_loader_tells_the_epoch():
 
 def test_a_batch_size_may_be_a_number_of_numpy():
     assert len(Loader(Numbers(8), np.int64(4))) == 2
+
+
+def test_transforms_take_numbers_of_numpy():
+    made = [Shift(np.int64(2)), Cutout(np.int64(3)), Flip(np.float32(0.5))]
+    x, _ = Augmented(Dataset(np.zeros((4, 1, 8, 8), np.float32), np.zeros(4, int)), made).batch([0, 1])
+    assert x.shape == (2, 1, 8, 8)
